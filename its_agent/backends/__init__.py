@@ -1,0 +1,1 @@
+"""Where text comes from: vLLM over HTTP, the embedded server, a script, a recorded pool."""

@@ -1,0 +1,1 @@
+"""From candidates to one answer: votes, their weights, and when a vote is settled."""
