@@ -1,0 +1,94 @@
+"""What a backend is: something that counts a prompt and streams samples for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from its_agent.receipt import Fingerprint
+from its_agent.solution import Message
+
+Capability = Literal["logprobs", "top_logprobs", "continue_partial", "structured"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request for `n` samples that continue the same messages."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int
+    """Most tokens that each sample may generate."""
+    n: int = 1
+    temperature: float = 0.8
+    top_p: float = 0.95
+    stop: tuple[str, ...] = ()
+    """Strings that end a sample; they stay part of its text."""
+    top_logprobs: int = 0
+    """Alternatives reported for every generated token."""
+    schema: Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
+    """The only texts allowed, if any."""
+    continue_partial: bool = False
+    """The last message is the beginning of the assistant's answer, to be continued."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A piece of one sample."""
+
+    index: int
+    text: str = ""
+    logprobs: tuple[float, ...] = ()
+    """Log-probabilities of the chosen tokens in this piece."""
+    top_logprobs: tuple[Mapping[str, float], ...] = ()
+    tokens: int
+    """Tokens that this sample has generated so far, this piece included."""
+    finish: Literal["stop", "length"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """The engine's own count for a whole request; ends the stream."""
+
+    prompt: int
+    cached_prompt: int
+    completion: int
+
+
+StreamItem: TypeAlias = Delta | Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a backend is and can do."""
+
+    fingerprint: Fingerprint
+    capabilities: frozenset[Capability] = field(
+        default=frozenset({"logprobs", "top_logprobs", "continue_partial", "structured"})
+    )
+
+
+class Backend(Protocol):
+    """A source of samples. Errors are BackendErrors; closing the stream aborts the work."""
+
+    @property
+    def relative_cost(self) -> float:
+        """Compute units that one token of this model costs."""
+        ...
+
+    async def offer(self) -> Offer:
+        """Say what answers here. Raises BackendUnreachable, or UnknownModel."""
+        ...
+
+    async def count_prompt(self, request: Request) -> int:
+        """Count the request's prompt tokens exactly, chat template included."""
+        ...
+
+    def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:
+        """Generate; yields Deltas, then Tokens."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...

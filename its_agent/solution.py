@@ -1,0 +1,139 @@
+"""The values of a solve: Problem in, Candidates on the way, Verdict and Solution out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from its_agent.budget import Usage
+from its_agent.errors import InvalidProblem
+from its_agent.receipt import Receipt
+
+Message: TypeAlias = Mapping[str, Any]
+"""A chat message as the engine reads it: at least `role` and `content`."""
+
+AnswerType = Literal["number", "math", "choice", "text", "json"]
+Status = Literal["verified", "agreed", "best_effort", "abstained"]
+Finish = Literal["stop", "length", "aborted"]
+
+MAX_PROBLEM_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is to be solved: chat messages, and what is known of the answer's form.
+
+    Raises InvalidProblem when there is no question in it, or more than a million characters.
+    """
+
+    messages: tuple[Message, ...]
+    answer_type: AnswerType | None = None
+    """None reads the type off the problem's text."""
+    schema: Mapping[str, Any] | None = None
+    """JSON schema of the answer; makes the answer type "json"."""
+    tests: tuple[str, ...] = ()
+    """Executable checks of the answer, for verifiers that run code."""
+
+    def __post_init__(self) -> None:
+        _check_messages(self.messages)
+        allowed = get_args(AnswerType)
+        if self.answer_type is not None and self.answer_type not in allowed:
+            raise InvalidProblem(
+                f"unknown answer_type {self.answer_type!r}; allowed: {', '.join(allowed)}, or None"
+            )
+
+    @classmethod
+    def of(cls, value: str | Sequence[Message] | Problem) -> Problem:
+        """Read a problem: a Problem, a string, or a list of chat messages."""
+        if isinstance(value, Problem):
+            return value
+        if isinstance(value, str):
+            return cls(messages=({"role": "user", "content": value},))
+        return cls(messages=tuple(value))
+
+    @property
+    def question(self) -> str:
+        """The text of the last user message."""
+        return next(str(m["content"]) for m in reversed(self.messages) if m["role"] == "user")
+
+
+def _check_messages(messages: tuple[Message, ...]) -> None:
+    for position, message in enumerate(messages):
+        if not {"role", "content"} <= message.keys():
+            raise InvalidProblem(
+                f"message {position} needs 'role' and 'content', got the keys {sorted(message)}"
+            )
+    questions = [m["content"] for m in messages if m["role"] == "user"]
+    if not questions or not str(questions[-1] or "").strip():
+        raise InvalidProblem("the problem is empty; give a question as text or a user message")
+    size = sum(len(str(m["content"])) for m in messages)
+    if size > MAX_PROBLEM_CHARACTERS:
+        raise InvalidProblem(
+            f"the problem has {size:,} characters, at most {MAX_PROBLEM_CHARACTERS:,} are taken; "
+            "shorten it or split it"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One sampled solution. Without an `answer` (missing, or cut off) it never votes."""
+
+    id: str
+    text: str
+    answer: str | None
+    path: str
+    strategy: str
+    """The arm that made it: prompt strategy and temperature."""
+    finish: Finish
+    usage: Usage
+    """Its own generated tokens; the first of a request also carries the prompt."""
+    mean_logprob: float | None = None
+    """Mean log-probability of its tokens under the model."""
+    score: float | None = None
+    """What selection ranked it by: the weight of its vote, or its mean log-probability."""
+    confidence: float = 0.0
+    """Probability that its answer is right, as far as the evidence goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the verifier made of all candidates so far."""
+
+    candidate_id: str | None
+    answer: str | None
+    confidence: float
+    status: Status
+    settled: bool
+    """Further votes would not change the answer."""
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """The best answer, how sure it is and why, everything that was sampled, and the receipt."""
+
+    answer: str | None
+    text: str
+    confidence: float
+    status: Status
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    receipt: Receipt
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that `json.dumps` takes."""
+        return {
+            "answer": self.answer,
+            "text": self.text,
+            "confidence": self.confidence,
+            "status": self.status,
+            "reasons": list(self.reasons),
+            "candidates": [asdict(c) for c in self.candidates],
+            "receipt": self.receipt.to_dict(),
+        }
+
+    def to_json(self) -> str:
+        """Return the solution as one JSON object."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
