@@ -208,9 +208,23 @@ class Ledger:
     def reserve(self, cost: Usage, purpose: str) -> Reservation:
         """Set the worst case aside. Raises BudgetExceeded, which names the limit, if it is more
         than what is left here or in a parent."""
-        self._check(cost)
+        shortfall = self.shortfall(cost)
+        if shortfall is not None:
+            raise shortfall
         self.hold(cost)
         return Reservation(purpose=purpose, held=cost, _ledger=self)
+
+    def shortfall(self, cost: Usage) -> BudgetExceeded | None:
+        """Say which limit a cost would break, here or in a parent; None where it fits."""
+        left = self.remaining
+        asked = {"compute": cost.compute, "requests": cost.requests, "usd": self._usd(cost)}
+        for limit, requested in asked.items():
+            available: float | None = getattr(left, limit)
+            if available is not None and requested > available:
+                return self._exceeded(limit, requested, available)
+        if left.seconds is not None and left.seconds <= 0:
+            return self._exceeded("seconds", 0, left.seconds)
+        return None
 
     def scope(self, budget: Budget, *, name: str) -> Ledger:
         """Open a nested ledger with limits of its own."""
@@ -228,18 +242,6 @@ class Ledger:
         self._by_purpose[purpose] = self._by_purpose.get(purpose, Usage()) + actual
         if self._parent is not None:
             self._parent.charge(purpose, actual, held=held)
-
-    def _check(self, cost: Usage) -> None:
-        if self._parent is not None:
-            self._parent._check(cost)
-        left = self.remaining
-        asked = {"compute": cost.compute, "requests": cost.requests, "usd": self._usd(cost)}
-        for limit, requested in asked.items():
-            available: float | None = getattr(left, limit)
-            if available is not None and requested > available:
-                raise self._exceeded(limit, requested, available)
-        if left.seconds is not None and left.seconds <= 0:
-            raise self._exceeded("seconds", 0, left.seconds)
 
     def _exceeded(self, limit: str, requested: float, remaining: float) -> BudgetExceeded:
         return BudgetExceeded(

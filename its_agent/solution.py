@@ -107,6 +107,8 @@ class Verdict:
     status: Status
     settled: bool
     """Further votes would not change the answer."""
+    votes: int
+    """Candidates that gave this answer."""
     reasons: tuple[str, ...]
 
 

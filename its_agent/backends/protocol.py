@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
@@ -69,6 +69,7 @@ class Offer:
     )
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A source of samples. Errors are BackendErrors; closing the stream aborts the work."""
 
@@ -83,6 +84,10 @@ class Backend(Protocol):
 
     async def count_prompt(self, request: Request) -> int:
         """Count the request's prompt tokens exactly, chat template included."""
+        ...
+
+    async def supply(self, request: Request) -> int | None:
+        """Say how many samples of this kind are to be had; None for no limit."""
         ...
 
     def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:

@@ -1,0 +1,45 @@
+"""What the nodes of one solve share: live objects, which never enter the checkpointed state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from its_agent.backends.metered import MeteredBackend
+from its_agent.backends.protocol import Backend, Offer
+from its_agent.budget import Ledger
+from its_agent.difficulty import SOURCES
+from its_agent.equality import AnswerEquality
+from its_agent.events import Emitter
+from its_agent.policy import Strategy
+from its_agent.solution import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How samples are taken; the same on every path."""
+
+    max_tokens: int = 512
+    """Most tokens of one sample."""
+    temperature: float = 0.8
+    """Of warm samples; greedy ones are at 0."""
+    top_p: float = 0.95
+    step_tokens: int = 128
+    """Most tokens of one step of a search."""
+    sources: frozenset[str] = frozenset(SOURCES)
+    """Sources of difficulty that may be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The live side of one solve."""
+
+    backend: Backend
+    door: MeteredBackend
+    offer: Offer
+    ledger: Ledger
+    emit: Emitter
+    equality: AnswerEquality
+    strategy: Strategy
+    settings: Settings
+    paid: list[Candidate] = field(default_factory=list[Candidate])
+    """Every candidate as it arrives, so that none is lost when the run is cut off."""

@@ -1,0 +1,65 @@
+"""estimate: what is known of the difficulty before the first sample."""
+
+from __future__ import annotations
+
+from langgraph.runtime import Runtime
+
+from its_agent.backends.protocol import Request
+from its_agent.difficulty import Belief, Evidence
+from its_agent.difficulty.self_report import MAX_SHARE, TOP_LOGPROBS, read_self_report
+from its_agent.difficulty.text_features import read_text
+from its_agent.events import Estimated
+from its_agent.graphs.context import Context
+from its_agent.graphs.sampling import buy
+from its_agent.graphs.state import State, Update, plain_usage
+from its_agent.prompts import ask
+from its_agent.solution import Problem
+
+
+async def estimate(state: State, runtime: Runtime[Context]) -> Update:
+    """Ask the sources that are switched on and cheap enough; the first samples come later."""
+    context = runtime.context
+    belief = Belief()
+    if not context.strategy.estimates:
+        return Update(belief=belief.to_plain())
+    for source in (_from_text, _from_self_report):
+        evidence = await source(state, context)
+        if evidence is not None:
+            belief = belief.after(evidence)
+            context.emit(Estimated, source=evidence.source, success=belief.success)
+    return Update(belief=belief.to_plain(), spent=plain_usage(context.ledger.by_purpose))
+
+
+async def _from_text(state: State, context: Context) -> Evidence | None:
+    if "text_features" not in context.settings.sources:
+        return None
+    return read_text(Problem(messages=tuple(state.messages)).question)
+
+
+async def _from_self_report(state: State, context: Context) -> Evidence | None:
+    if "self_report" not in context.settings.sources:
+        return None
+    if "top_logprobs" not in context.offer.capabilities:
+        return None
+    request = Request(
+        messages=ask("i_know", state.messages, state.answer_type),
+        max_tokens=1,
+        temperature=0.0,
+        top_p=1.0,
+        top_logprobs=TOP_LOGPROBS,
+    )
+    if not await _cheap(context, request):
+        return None
+    taken = await buy(context, request, purpose="estimate")
+    samples = [sample for purchase in taken.purchases for sample in purchase.samples]
+    if not samples:
+        return None
+    return read_self_report(samples[0].first_top_logprobs, compute=taken.usage.compute)
+
+
+async def _cheap(context: Context, request: Request) -> bool:
+    supply = await context.backend.supply(request)
+    left = context.ledger.remaining.compute
+    price = await context.backend.count_prompt(request) + request.max_tokens
+    affordable = left is None or price * context.backend.relative_cost <= MAX_SHARE * left
+    return affordable and supply != 0

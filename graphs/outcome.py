@@ -1,0 +1,68 @@
+"""From the last state of a solve to its Solution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from its_agent.errors import SolveFailed
+from its_agent.graphs.context import Context
+from its_agent.graphs.state import State, candidates_of, steps_of, verdict_of
+from its_agent.receipt import Receipt, StopReason
+from its_agent.solution import Candidate, Solution
+
+
+def solution_of(state: State, context: Context) -> Solution:
+    """Make the solution; raises SolveFailed when the backend was lost before any sample."""
+    candidates = candidates_of(state)
+    receipt = receipt_of(state, context, candidates)
+    if not candidates and receipt.stopped_because == "backend_lost":
+        raise SolveFailed(
+            f"the backend was lost before the first sample: {'; '.join(receipt.notes)}",
+            receipt=receipt,
+        )
+    verdict = verdict_of(state)
+    if verdict is None:
+        return Solution(
+            answer=None,
+            text="",
+            confidence=0.0,
+            status="abstained",
+            reasons=("nothing was sampled",),
+            candidates=(),
+            receipt=receipt,
+        )
+    chosen = next((c for c in candidates if c.id == verdict.candidate_id), None)
+    return Solution(
+        answer=verdict.answer,
+        text=chosen.text if chosen else "",
+        confidence=verdict.confidence,
+        status=verdict.status,
+        reasons=verdict.reasons,
+        candidates=candidates,
+        receipt=receipt,
+    )
+
+
+def receipt_of(state: State, context: Context, candidates: tuple[Candidate, ...]) -> Receipt:
+    """Make the receipt from the live ledger."""
+    ledger, settings = context.ledger, context.settings
+    reason: StopReason = state.stopped_because or "complete"
+    sampling = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "max_tokens": settings.max_tokens,
+    }
+    engine = context.offer.fingerprint
+    return Receipt(
+        budget=ledger.budget,
+        spent=ledger.spent,
+        by_purpose=ledger.by_purpose,
+        steps=steps_of(state),
+        stopped_because=reason,
+        engine=replace(engine, sampling={**engine.sampling, **sampling}),
+        elapsed_seconds=ledger.elapsed,
+        engine_prompt_tokens=context.door.engine_prompt_tokens,
+        truncated=sum(c.finish == "length" for c in candidates),
+        explored_nodes=state.explored_nodes,
+        notes=tuple(entry["text"] for entry in state.notes),
+    )

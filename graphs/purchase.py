@@ -1,0 +1,52 @@
+"""Turns what a path took into the update of the state that every path returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from its_agent.graphs.context import Context
+from its_agent.graphs.sampling import Taken
+from its_agent.graphs.state import State, Update, note, plain_usage
+from its_agent.solution import Candidate
+
+
+def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -> Update:
+    """Record a purchase: its candidates, its price, and what ended it early."""
+    assert state.plan is not None
+    before = state.bought["usage"] if state.bought else None
+    update = Update(
+        candidates=[asdict(c) for c in taken.candidates],
+        bought={
+            "path": path,
+            "arm": arm,
+            "why": state.plan["why"],
+            "usage": asdict(taken.usage) if before is None else _add(before, taken),
+            "candidates": _ids(state) + [c.id for c in taken.candidates],
+        },
+        spent=plain_usage(context.ledger.by_purpose),
+    )
+    if taken.stop is not None:
+        update["stopped_because"] = taken.stop
+    if taken.failure is not None:
+        update["notes"] = [note(len(state.steps) + 1, str(taken.failure))]
+    return update
+
+
+def _ids(state: State) -> list[str]:
+    return list(state.bought["candidates"]) if state.bought else []
+
+
+def _add(before: dict[str, float], taken: Taken) -> dict[str, float]:
+    after = asdict(taken.usage)
+    return {key: before[key] + after[key] for key in before}
+
+
+def describe(candidates: Sequence[Candidate]) -> str:
+    """Say what was bought in a few words."""
+    cut = sum(c.finish == "length" for c in candidates)
+    lost = sum(c.finish == "aborted" for c in candidates)
+    parts = [f"{len(candidates)} sample" + ("" if len(candidates) == 1 else "s")]
+    parts += [f"{cut} cut off"] if cut else []
+    parts += [f"{lost} unfinished"] if lost else []
+    return ", ".join(parts)

@@ -1,0 +1,85 @@
+"""route: ask the policy for the next purchase, and write it down before it is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from its_agent.backends.protocol import Request
+from its_agent.difficulty import Belief
+from its_agent.events import Routed
+from its_agent.graphs.context import Context
+from its_agent.graphs.state import State, Update, candidates_of, verdict_of
+from its_agent.policy import Situation, Stop
+from its_agent.prompts import ARMS, ask
+from its_agent.solution import Problem
+
+
+async def route(state: State, runtime: Runtime[Context]) -> Update:
+    """Decide what to buy next, or to stop."""
+    context = runtime.context
+    situation = await situation_of(state, context)
+    decision = context.strategy.policy(situation)
+    if isinstance(decision, Stop):
+        context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
+        return Update(plan=None, stopped_because=decision.reason)
+    context.emit(
+        Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
+    )
+    ceiling = decision.samples * situation.max_tokens * situation.token_cost
+    return Update(plan={**asdict(decision), "at_most": ceiling}, bought=None)
+
+
+def next_path(
+    state: State,
+) -> Literal["single_pass", "attempts", "refine", "search", "__end__"]:
+    """Go where the plan says."""
+    return "__end__" if state.plan is None else state.plan["path"]
+
+
+async def situation_of(state: State, context: Context) -> Situation:
+    """Gather what a policy may look at."""
+    candidates = candidates_of(state)
+    verdict = verdict_of(state)
+    prompt = _prompt(state, context)
+    leading = verdict.answer if verdict else None
+    capabilities = context.offer.capabilities
+    return Situation(
+        question=Problem(messages=tuple(state.messages)).question,
+        answer_type=state.answer_type,
+        belief=Belief.from_plain(state.belief),
+        remaining=context.ledger.remaining,
+        prompt_tokens=await context.backend.count_prompt(prompt),
+        max_tokens=context.settings.max_tokens,
+        token_cost=context.backend.relative_cost,
+        bought=Counter(step["path"] for step in state.steps),
+        samples=len(candidates),
+        sample_tokens=sum(c.usage.completion_tokens for c in candidates),
+        leading=verdict.votes if verdict and leading is not None else 0,
+        settled=bool(verdict and verdict.settled),
+        can_search={"continue_partial", "logprobs"} <= capabilities,
+        refined_to_an_end=state.refined_to_an_end,
+        supply=await _supply(state, context),
+    )
+
+
+def _prompt(state: State, context: Context, arm: str = "step_by_step") -> Request:
+    return Request(
+        messages=ask(arm, state.messages, state.answer_type),
+        max_tokens=context.settings.max_tokens,
+        temperature=context.settings.temperature,
+        top_p=context.settings.top_p,
+        schema=state.schema,
+    )
+
+
+async def _supply(state: State, context: Context) -> dict[str, int | None]:
+    supply: dict[str, int | None] = {}
+    for arm in ARMS:
+        warm = _prompt(state, context, arm)
+        supply[arm] = await context.backend.supply(warm)
+        supply[f"{arm}@0"] = await context.backend.supply(replace(warm, temperature=0.0, top_p=1.0))
+    return supply

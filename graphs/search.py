@@ -1,0 +1,209 @@
+"""search: a tree of partial solutions, one level of the tree a superstep."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from its_agent.answers import extract_answer
+from its_agent.backends.bill import Sample
+from its_agent.backends.metered import MIN_TOKENS
+from its_agent.backends.protocol import Request
+from its_agent.budget import Usage
+from its_agent.events import Sampled
+from its_agent.graphs.context import Context
+from its_agent.graphs.purchase import paid
+from its_agent.graphs.sampling import Taken, buy
+from its_agent.graphs.state import State, Update
+from its_agent.prompts import ask
+from its_agent.search import (
+    ROOT,
+    BeamSearch,
+    Expansion,
+    Search,
+    SearchState,
+    StepResult,
+    StepsToGo,
+    a_star,
+)
+from its_agent.solution import Candidate
+
+STEP_END = "\n\n"
+ARM = "step_by_step"
+ALGORITHMS: Mapping[str, Search] = {
+    "beam": BeamSearch(width=2, expansion=3, max_depth=16),
+    "a_star": a_star(
+        expansion=3,
+        max_depth=16,
+        solutions=2,
+        cost_to_go=StepsToGo(expected_steps=6, step_cost=0.05),
+    ),
+}
+"""Step scores are mean log-probabilities: of the whole path for beam, of the step for A*."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """Tokens of a partial solution, and the sum of their log-probabilities."""
+
+    tokens: int = 0
+    logprob: float = 0.0
+
+    def __add__(self, other: Weight) -> Weight:
+        return Weight(tokens=self.tokens + other.tokens, logprob=self.logprob + other.logprob)
+
+    @property
+    def mean(self) -> float:
+        return self.logprob / self.tokens if self.tokens else 0.0
+
+
+def search() -> StateGraph[State, Context, State, State]:
+    """Build the path."""
+    graph = StateGraph(State, Context)
+    graph.add_node(expand)
+    graph.add_node(harvest)
+    graph.add_edge(START, "expand")
+    graph.add_conditional_edges("expand", after_expansion)
+    graph.add_edge("harvest", END)
+    return graph
+
+
+async def expand(state: State, runtime: Runtime[Context]) -> Update:
+    """Buy one wave of steps and tell the algorithm."""
+    context = runtime.context
+    algorithm = _algorithm(state)
+    standing, weights = _standing(state, algorithm)
+    wave = algorithm.ask(standing)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_continue(state, context, standing, expansion, weights))
+            for expansion in wave
+        ]
+    taken = sum((task.result() for task in tasks), Taken())
+    for expansion, task in zip(wave, tasks, strict=True):
+        first = len(standing.tree.children(expansion.node))
+        steps = _steps_of(task.result())
+        for rank, step in enumerate(steps):
+            weights[f"{expansion.node}.{first + rank}"] = weights.get(
+                expansion.node, Weight()
+            ) + _weight(step)
+        results = [
+            _result(step, weights[f"{expansion.node}.{first + rank}"], state)
+            for rank, step in enumerate(steps)
+        ]
+        standing = algorithm.tell(standing, expansion, results)
+    update = paid(state, context, taken, path="search", arm=_name(state))
+    return update | Update(
+        search={
+            "standing": standing.to_plain(),
+            "weights": {node: asdict(weight) for node, weight in weights.items()},
+        },
+        explored_nodes=state.explored_nodes
+        + len([s for t in tasks for s in _steps_of(t.result())]),
+    )
+
+
+def after_expansion(state: State) -> Literal["expand", "harvest"]:
+    """Go on until the algorithm has what it wants, or nothing is left to pay with."""
+    standing, _ = _standing(state, _algorithm(state))
+    over = state.stopped_because is not None or _algorithm(state).finished(standing)
+    return "harvest" if over else "expand"
+
+
+async def harvest(state: State, runtime: Runtime[Context]) -> Update:
+    """Make candidates of the complete solutions."""
+    context = runtime.context
+    standing, weights = _standing(state, _algorithm(state))
+    found: list[Candidate] = []
+    for leaf in standing.tree.done_leaves():
+        found.append(_candidate(state, context, standing, leaf.id, weights[leaf.id]))
+    assert state.bought is not None
+    bought = {
+        **state.bought,
+        "candidates": [*state.bought["candidates"], *(c.id for c in found)],
+    }
+    return Update(candidates=[asdict(c) for c in found], bought=bought, search=None)
+
+
+async def _continue(
+    state: State,
+    context: Context,
+    standing: SearchState,
+    expansion: Expansion,
+    weights: Mapping[str, Weight],
+) -> Taken:
+    partial = standing.tree.path_text(expansion.node)
+    question = ask(ARM, state.messages, state.answer_type)
+    begun = ({"role": "assistant", "content": partial},) if expansion.node != ROOT else ()
+    settings = context.settings
+    left = settings.max_tokens - weights.get(expansion.node, Weight()).tokens
+    if left < MIN_TOKENS:
+        return Taken()
+    request = Request(
+        messages=(*question, *begun),
+        n=expansion.width,
+        max_tokens=left if expansion.to_end else min(left, settings.step_tokens),
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        stop=() if expansion.to_end else (STEP_END,),
+        continue_partial=bool(begun),
+    )
+    return await buy(context, request, purpose="search")
+
+
+def _steps_of(taken: Taken) -> list[Sample]:
+    return [s for purchase in taken.purchases for s in purchase.samples if s.finish != "aborted"]
+
+
+def _weight(step: Sample) -> Weight:
+    return Weight(tokens=step.usage.completion_tokens, logprob=math.fsum(step.logprobs))
+
+
+def _result(step: Sample, path: Weight, state: State) -> StepResult:
+    score = path.mean if _name(state) == "beam" else _weight(step).mean
+    done = step.finish == "stop" and not step.text.endswith(STEP_END)
+    return StepResult(text=step.text, score=min(0.0, score), done=done)
+
+
+def _candidate(
+    state: State, context: Context, standing: SearchState, leaf: str, weight: Weight
+) -> Candidate:
+    text = standing.tree.path_text(leaf)
+    made = Candidate(
+        id=f"c{len(context.paid) + 1}",
+        text=text,
+        answer=extract_answer(text, state.answer_type),
+        path="search",
+        strategy=f"{_name(state)}@{context.settings.temperature:g}",
+        finish="stop",
+        usage=Usage(completion_tokens=weight.tokens, compute=weight.tokens),
+        mean_logprob=weight.mean,
+    )
+    context.paid.append(made)
+    context.emit(Sampled, candidate=made)
+    return made
+
+
+def _name(state: State) -> str:
+    assert state.plan is not None
+    name = state.plan["arm"]
+    assert isinstance(name, str)
+    return name
+
+
+def _algorithm(state: State) -> Search:
+    return ALGORITHMS[_name(state)]
+
+
+def _standing(state: State, algorithm: Search) -> tuple[SearchState, dict[str, Weight]]:
+    if state.search is None:
+        return algorithm.start(), {}
+    plain: dict[str, Any] = state.search
+    weights = {node: Weight(**weight) for node, weight in plain["weights"].items()}
+    return SearchState.from_plain(plain["standing"]), weights

@@ -1,0 +1,40 @@
+"""single_pass: one sample of one prompt, the cheapest thing there is."""
+
+from __future__ import annotations
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from its_agent.graphs.context import Context
+from its_agent.graphs.purchase import paid
+from its_agent.graphs.sampling import attempt
+from its_agent.graphs.state import State, Update
+
+
+def single_pass() -> StateGraph[State, Context, State, State]:
+    """Build the path: one sample."""
+    graph = StateGraph(State, Context)
+    graph.add_node(sample)
+    graph.add_edge(START, "sample")
+    graph.add_edge("sample", END)
+    return graph
+
+
+async def sample(state: State, runtime: Runtime[Context]) -> Update:
+    """Take one sample."""
+    return await buy_samples(state, runtime.context, path="single_pass")
+
+
+async def buy_samples(state: State, context: Context, *, path: str) -> Update:
+    """Take the samples that the plan names."""
+    plan = state.plan
+    assert plan is not None
+    taken = await attempt(
+        state,
+        context,
+        path=path,
+        arm=plan["arm"],
+        samples=plan["samples"],
+        greedy_first=plan["greedy_first"],
+    )
+    return paid(state, context, taken, path=path, arm=plan["arm"])

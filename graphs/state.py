@@ -1,0 +1,103 @@
+"""The checkpointed state of a solve: plain data only, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, TypeAlias, TypedDict
+
+from its_agent.budget import Usage
+from its_agent.difficulty import Belief
+from its_agent.receipt import Step, StopReason
+from its_agent.solution import AnswerType, Candidate, Verdict
+
+Plain: TypeAlias = dict[str, Any]
+
+
+def merge_by_id(old: list[Plain], new: list[Plain]) -> list[Plain]:
+    """Add entries, or replace those with the same id: a subgraph hands back what it was given."""
+    merged = {entry["id"]: entry for entry in old} | {entry["id"]: entry for entry in new}
+    return list(merged.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where a solve stands."""
+
+    messages: list[Plain]
+    answer_type: AnswerType
+    schema: Plain | None = None
+    belief: Plain = field(default_factory=lambda: Belief().to_plain())
+    plan: Plain | None = None
+    """The purchase that is about to be made, with the most it may cost; None in between."""
+    bought: Plain | None = None
+    """The purchase that was just made, until its outcome is known."""
+    candidates: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+    steps: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+    verdict: Plain | None = None
+    spent: dict[str, Plain] = field(default_factory=dict[str, Plain])
+    """Settled usage by purpose."""
+    stopped_because: StopReason | None = None
+    refined_to_an_end: bool = False
+    explored_nodes: int = 0
+    refining: Plain | None = None
+    """The solution being refined: its id, its critique, and the round."""
+    search: Plain | None = None
+    """The search in progress."""
+    notes: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+
+
+class Update(TypedDict, total=False):
+    """What a node may change of the state."""
+
+    belief: Plain
+    plan: Plain | None
+    bought: Plain | None
+    candidates: list[Plain]
+    steps: list[Plain]
+    verdict: Plain | None
+    spent: dict[str, Plain]
+    stopped_because: StopReason | None
+    refined_to_an_end: bool
+    explored_nodes: int
+    refining: Plain | None
+    search: Plain | None
+    notes: list[Plain]
+
+
+def candidate_from(plain: Plain) -> Candidate:
+    """Read a candidate back."""
+    return Candidate(**{**plain, "usage": Usage(**plain["usage"])})
+
+
+def candidates_of(state: State) -> tuple[Candidate, ...]:
+    """Read all candidates back."""
+    return tuple(candidate_from(plain) for plain in state.candidates)
+
+
+def verdict_of(state: State) -> Verdict | None:
+    """Read the verdict back, once there is one."""
+    if state.verdict is None:
+        return None
+    return Verdict(**{**state.verdict, "reasons": tuple(state.verdict["reasons"])})
+
+
+def steps_of(state: State) -> tuple[Step, ...]:
+    """Read the receipt's steps back."""
+    return tuple(
+        Step(
+            **{k: v for k, v in plain.items() if k not in ("id", "spent")},
+            spent=Usage(**plain["spent"]),
+        )
+        for plain in state.steps
+    )
+
+
+def note(number: int, text: str) -> Plain:
+    """Make an entry of `notes`."""
+    return {"id": f"{number}:{text}", "text": text}
+
+
+def plain_usage(by_purpose: Mapping[str, Usage]) -> dict[str, Plain]:
+    """Write the ledger's counters as plain data."""
+    return {purpose: asdict(usage) for purpose, usage in by_purpose.items()}

@@ -1,0 +1,72 @@
+"""verify: merge equal answers, weigh them, and say which is best and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from langgraph.runtime import Runtime
+
+from its_agent.difficulty import Belief
+from its_agent.difficulty.first_wave import read_wave
+from its_agent.events import Estimated, Judged
+from its_agent.graphs.context import Context
+from its_agent.graphs.purchase import describe
+from its_agent.graphs.state import Plain, State, Update, candidates_of
+from its_agent.selection.judgement import Judgement, judge
+from its_agent.solution import Candidate
+
+
+async def verify(state: State, runtime: Runtime[Context]) -> Update:
+    """Judge all candidates so far and close the step that brought the last ones."""
+    context = runtime.context
+    candidates = candidates_of(state)
+    clusters = await context.equality.merge([c.answer for c in candidates], state.answer_type)
+    judgement = judge(candidates, clusters, rule=context.strategy.rule)
+    context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
+    update = Update(
+        candidates=[asdict(c) for c in judgement.candidates],
+        verdict=asdict(judgement.verdict),
+        bought=None,
+    )
+    if state.bought is not None:
+        update["steps"] = [_step(state, state.bought, candidates, judgement)]
+    if context.strategy.estimates and "first_wave" in context.settings.sources and candidates:
+        update["belief"] = _belief(state, context, judgement)
+    return update
+
+
+def _step(
+    state: State, bought: Plain, candidates: tuple[Candidate, ...], judgement: Judgement
+) -> Plain:
+    new = [c for c in candidates if c.id in bought["candidates"]]
+    return {
+        "id": len(state.steps) + 1,
+        "path": bought["path"],
+        "arm": bought["arm"],
+        "why": bought["why"],
+        "bought": describe(new),
+        "spent": bought["usage"],
+        "outcome": _outcome(judgement),
+    }
+
+
+def _outcome(judgement: Judgement) -> str:
+    verdict = judgement.verdict
+    if verdict.answer is None:
+        return "no answer yet"
+    answer = " ".join(verdict.answer.split())
+    shown = answer if len(answer) <= 30 else f"{answer[:29]}…"
+    return f"{shown}: {verdict.votes} votes, confidence {verdict.confidence:.2f}"
+
+
+def _belief(state: State, context: Context, judgement: Judgement) -> Plain:
+    """Replace what earlier waves said: the agreement is that of all samples together."""
+    before = Belief.from_plain(state.belief)
+    rest = Belief()
+    for evidence in before.evidence:
+        if evidence.source != "first_wave":
+            rest = rest.after(evidence)
+    wave = read_wave(leading=judgement.verdict.votes, samples=len(judgement.candidates))
+    belief = rest.after(wave)
+    context.emit(Estimated, source=wave.source, success=belief.success)
+    return belief.to_plain()

@@ -1,0 +1,33 @@
+"""Inference-time compute, spent where it pays, inside one hard budget."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from its_agent.budget import Budget, Prices, Usage
+from its_agent.receipt import Receipt, Step
+from its_agent.solution import Candidate, Problem, Solution
+
+if TYPE_CHECKING:
+    from its_agent.agent import Agent, solve
+
+__all__ = (
+    "Agent",
+    "Budget",
+    "Candidate",
+    "Prices",
+    "Problem",
+    "Receipt",
+    "Solution",
+    "Step",
+    "Usage",
+    "solve",
+)
+
+
+def __getattr__(name: str) -> object:
+    # The agent brings in LangGraph; whoever only needs the values does not wait for it.
+    if name in ("Agent", "solve"):
+        return getattr(import_module("its_agent.agent"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

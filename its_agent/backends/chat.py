@@ -1,0 +1,172 @@
+"""Chat completions on the wire: the body of a request, and its streamed answer read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from its_agent.backends.endpoint import Endpoint
+from its_agent.backends.protocol import Delta, Request, StreamItem, Tokens
+from its_agent.backends.wire import Choice, ChosenToken, Chunk, ErrorBody, UsageCount
+from its_agent.errors import InvalidOption, ItsAgentError
+
+_FINISH: Mapping[str, Literal["stop", "length"]] = {
+    "stop": "stop",
+    "tool_calls": "stop",
+    "length": "length",
+    "repetition": "length",
+    "content_filter": "length",
+}
+_DONE = "[DONE]"
+
+
+def prompt_body(request: Request, template: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that decides the prompt's tokens. Raises InvalidOption for a continuation of
+    something that is not an assistant message."""
+    last = request.messages[-1].get("role") if request.messages else None
+    if request.continue_partial and last != "assistant":
+        raise InvalidOption(
+            f"continue_partial continues an assistant message, but the last role is {last!r}"
+        )
+    return {
+        "messages": [dict(message) for message in request.messages],
+        "add_generation_prompt": not request.continue_partial,
+        "continue_final_message": request.continue_partial,
+        **({"chat_template_kwargs": dict(template)} if template else {}),
+    }
+
+
+def chat_body(
+    request: Request, *, sampling: Mapping[str, Any], template: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The JSON of a streamed request, without the model; `sampling` is the caller's own.
+
+    Raises InvalidOption for a request with both choices and a schema.
+    """
+    return {
+        "top_p": request.top_p,
+        **sampling,
+        **prompt_body(request, template),
+        "temperature": request.temperature,
+        "n": request.n,
+        # A server that knows only one of the two would ignore the other and never end.
+        "max_tokens": request.max_tokens,
+        "max_completion_tokens": request.max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+        "logprobs": True,
+        "top_logprobs": request.top_logprobs,
+        **_stops(request),
+        **_structure(request),
+    }
+
+
+def _stops(request: Request) -> dict[str, Any]:
+    if not request.stop:
+        return {}
+    return {"stop": list(request.stop), "include_stop_str_in_output": True}
+
+
+def _structure(request: Request) -> dict[str, Any]:
+    if request.choices and request.schema is not None:
+        raise InvalidOption("a request takes either choices or a schema, not both")
+    if request.choices:
+        return {"structured_outputs": {"choice": list(request.choices)}}
+    if request.schema is None:
+        return {}
+    named = {"name": "answer", "schema": dict(request.schema), "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+
+class ChatReader:
+    """Reads the events of one streamed answer; `tokens` ends it."""
+
+    def __init__(self, request: Request, endpoint: Endpoint) -> None:
+        self.system_fingerprint: str | None = None
+        self._request = request
+        self._endpoint = endpoint
+        self._counts = [0] * request.n
+        self._finished: set[int] = set()
+        self._usage: UsageCount | None = None
+        self._done = False
+
+    def read(self, event: str) -> Iterable[StreamItem]:
+        """Return what one event adds. Raises BackendGarbled, or what its error object says."""
+        if event == _DONE:
+            self._done = True
+            return ()
+        chunk = self._chunk(event)
+        self.system_fingerprint = chunk.system_fingerprint or self.system_fingerprint
+        if not chunk.choices:
+            self._usage = chunk.usage or self._usage
+        counted = chunk.usage if len(chunk.choices) == 1 else None
+        deltas = (self._delta(choice, counted, event) for choice in chunk.choices)
+        return [delta for delta in deltas if delta.text or delta.logprobs or delta.finish]
+
+    def tokens(self) -> Tokens:
+        """The engine's count of the whole request. Raises BackendLost for a cut-off answer,
+        BackendGarbled for one without usage."""
+        n = self._request.n
+        if not self._done or len(self._finished) < n:
+            raise self._endpoint.lost(f"{len(self._finished)} of {n} samples were finished")
+        if self._usage is None:
+            raise self._endpoint.garbled("token usage, so the budget cannot be kept", _DONE)
+        details = self._usage.prompt_tokens_details
+        return Tokens(
+            prompt=self._usage.prompt_tokens,
+            cached_prompt=(details.cached_tokens or 0) if details else 0,
+            completion=self._usage.completion_tokens,
+        )
+
+    def _chunk(self, event: str) -> Chunk:
+        try:
+            return Chunk.model_validate_json(event)
+        except ValidationError as error:
+            raise self._failure(event) from error
+
+    def _failure(self, event: str) -> ItsAgentError:
+        try:
+            failed = ErrorBody.model_validate_json(event).error
+        except ValidationError:
+            return self._endpoint.garbled("a chat completion chunk", event)
+        if isinstance(failed.code, int) and 400 <= failed.code < 500:
+            return self._endpoint.refusal(failed.code, event)
+        return self._endpoint.lost(self._endpoint.quote(failed.message))
+
+    def _delta(self, choice: Choice, usage: UsageCount | None, event: str) -> Delta:
+        if not 0 <= choice.index < self._request.n:
+            raise self._endpoint.garbled(f"one of the {self._request.n} choices asked for", event)
+        chosen = (choice.logprobs and choice.logprobs.content) or ()
+        counts = self._counts
+        counts[choice.index] = (
+            usage.completion_tokens if usage else counts[choice.index] + len(chosen)
+        )
+        return Delta(
+            index=choice.index,
+            text=choice.delta.content or "",
+            logprobs=tuple(token.logprob for token in chosen),
+            top_logprobs=self._alternatives(chosen),
+            tokens=counts[choice.index],
+            finish=self._finish(choice, event),
+        )
+
+    def _alternatives(self, chosen: Iterable[ChosenToken]) -> tuple[Mapping[str, float], ...]:
+        return tuple(map(_by_text, chosen)) if self._request.top_logprobs else ()
+
+    def _finish(self, choice: Choice, event: str) -> Literal["stop", "length"] | None:
+        if choice.finish_reason is None:
+            return None
+        if choice.finish_reason == "abort":
+            raise self._endpoint.lost("the engine aborted a sample")
+        if choice.finish_reason not in _FINISH:
+            raise self._endpoint.garbled(f"a finish_reason of {', '.join(_FINISH)}", event)
+        self._finished.add(choice.index)
+        return _FINISH[choice.finish_reason]
+
+
+def _by_text(token: ChosenToken) -> Mapping[str, float]:
+    """Log-probability by text; of tokens that read the same, the likeliest counts."""
+    listed = sorted(token.top_logprobs or (), key=lambda alternative: alternative.logprob)
+    return {alternative.token: alternative.logprob for alternative in listed}

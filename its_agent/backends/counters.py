@@ -1,0 +1,81 @@
+"""The engine's own counters, read from vLLM's Prometheus page."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import httpx
+
+from its_agent.backends.endpoint import Endpoint
+
+_SAMPLE = re.compile(r"^(?P<name>[^\s{#]+)(?:\{.*\})?\s+(?P<value>\d[\d.eE+]*)")
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCounters:
+    """Totals since the engine's start, in tokens, and what it does now, in samples."""
+
+    generation_tokens: int
+    prompt_tokens: int
+    """Once for every sample of a request, cached ones included."""
+    prefix_cache_hits: int
+    prefix_cache_queries: int
+    requests_running: int
+    requests_waiting: int
+
+    def __sub__(self, earlier: EngineCounters) -> EngineCounters:
+        return EngineCounters(
+            **{name: getattr(self, name) - getattr(earlier, name) for name in _METRICS}
+        )
+
+
+_METRICS = {
+    "generation_tokens": "vllm:generation_tokens_total",
+    "prompt_tokens": "vllm:prompt_tokens_total",
+    "prefix_cache_hits": "vllm:prefix_cache_hits_total",
+    "prefix_cache_queries": "vllm:prefix_cache_queries_total",
+    "requests_running": "vllm:num_requests_running",
+    "requests_waiting": "vllm:num_requests_waiting",
+}
+
+
+async def read_counters(
+    base_url: str, *, transport: httpx.AsyncBaseTransport | None = None
+) -> EngineCounters:
+    """Read `/metrics`, summed over models and engines.
+
+    Raises BackendUnreachable, BackendRefused, and BackendGarbled for a page without them.
+    """
+    endpoint = Endpoint(base_url)
+    page = await _metrics_page(endpoint, transport)
+    totals = _totals(page)
+    missing = [metric for metric in _METRICS.values() if metric not in totals]
+    if missing:
+        raise endpoint.garbled(f"the metrics {', '.join(missing)}", page)
+    return EngineCounters(**{name: totals[metric] for name, metric in _METRICS.items()})
+
+
+async def _metrics_page(endpoint: Endpoint, transport: httpx.AsyncBaseTransport | None) -> str:
+    client = httpx.AsyncClient(
+        base_url=endpoint.root,
+        timeout=_TIMEOUT,
+        trust_env=not endpoint.is_local,
+        transport=transport,
+    )
+    async with client:
+        with endpoint.translating():
+            response = await client.get("/metrics")
+    if not response.is_success:
+        raise endpoint.refusal(response.status_code, response.text)
+    return response.text
+
+
+def _totals(page: str) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for sample in map(_SAMPLE.match, page.splitlines()):
+        if sample and sample["name"] in _METRICS.values():
+            totals[sample["name"]] += int(float(sample["value"]))
+    return dict(totals)

@@ -1,0 +1,145 @@
+"""The address of an OpenAI-compatible server, and its failures in words a caller can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from its_agent.backends.wire import DetailBody, ErrorBody
+from its_agent.errors import (
+    BackendError,
+    BackendGarbled,
+    BackendLost,
+    BackendRefused,
+    BackendUnreachable,
+    InvalidOption,
+    ItsAgentError,
+    PromptTooLong,
+)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_EXCERPT = 200
+_LAST_PORT = 65_535
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_TOO_LONG = re.compile(r"context length|context window|max_model_len", re.IGNORECASE)
+_CUT_OFF = re.compile(r"disconnected|closed connection", re.IGNORECASE)
+
+
+class Endpoint:
+    """Where a server is; given with or without `/v1`. Raises InvalidOption for a bad address.
+
+    `secret` is blotted out of everything that the server says.
+    """
+
+    def __init__(self, base_url: str, *, secret: str | None = None) -> None:
+        self.root = _parse(base_url)
+        self.shown = str(self.root.copy_with(userinfo=b"")).rstrip("/")
+        self._secret = secret
+
+    @property
+    def is_local(self) -> bool:
+        """It is on this machine, where no proxy is asked."""
+        return self.root.host in _LOOPBACK
+
+    def quote(self, text: str) -> str:
+        """An excerpt of at most 200 characters of what the server said, on one line."""
+        flat = " ".join(text.split())
+        flat = flat.replace(self._secret, "***") if self._secret else flat
+        return flat if len(flat) <= _EXCERPT else f"{flat[:_EXCERPT]}…"
+
+    def garbled(self, expected: str, text: str) -> BackendGarbled:
+        """The error for an answer that is not what the protocol says."""
+        got = f"got: {self.quote(text)}" if text.strip() else "got nothing"
+        return BackendGarbled(
+            f"{self.shown} did not send {expected}; {got}. "
+            "Check that the base URL is that of an OpenAI-compatible server"
+        )
+
+    def read(self, shape: type[_Model], text: str, *, what: str) -> _Model:
+        """Read the server's JSON. Raises BackendGarbled."""
+        try:
+            return shape.model_validate_json(text)
+        except ValidationError as error:
+            raise self.garbled(what, text) from error
+
+    def lost(self, why: str) -> BackendLost:
+        """The error for a server that went away while it answered."""
+        return BackendLost(f"{self.shown} went away in the middle of an answer: {why}")
+
+    def refusal(self, status: int, body: str) -> ItsAgentError:
+        """The error for an error status: PromptTooLong where it is about the context."""
+        said = self.quote(_message(body)) or "nothing more"
+        if status == 400 and _TOO_LONG.search(said):
+            return PromptTooLong(
+                f"{self.shown} refused the prompt: {said} "
+                "Shorten the problem, or serve the model with a larger --max-model-len"
+            )
+        return BackendRefused(
+            f"{self.shown} answered with status {status}: {said}{_advice(status)}", status=status
+        )
+
+    @contextmanager
+    def translating(self) -> Generator[None]:
+        """Turn httpx's errors into BackendErrors, the cause kept."""
+        try:
+            yield
+        except httpx.RequestError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: httpx.RequestError) -> BackendError:
+        why = self.quote(str(error)) or type(error).__name__
+        match error:
+            case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
+                return BackendUnreachable(
+                    f"nothing answers at {self.shown} ({why}); start an engine with "
+                    "`its-agent model start`, or check ITS_BASE_URL or --base-url"
+                )
+            case httpx.TimeoutException():
+                return self.lost(f"it was silent for longer than `timeout` allows ({why})")
+            case httpx.RemoteProtocolError() if not _CUT_OFF.search(why):
+                return self.garbled("HTTP", why)
+            case httpx.DecodingError():
+                return self.garbled("readable text", why)
+            case _:
+                return self.lost(why)
+
+
+def _parse(base_url: str) -> httpx.URL:
+    given = re.sub(r"//[^/@]*@", "//", str(base_url))
+    allowed = "give it as http://HOST:PORT or https://HOST:PORT, with or without /v1"
+    try:
+        url = httpx.URL(base_url.strip())
+    except httpx.InvalidURL as error:
+        raise InvalidOption(f"{given!r} is no base URL ({error}); {allowed}") from error
+    whole = url.scheme in ("http", "https") and url.host and (url.port or 80) <= _LAST_PORT
+    if not whole or url.query or url.fragment:
+        raise InvalidOption(f"{given!r} is no base URL; {allowed}")
+    return url.copy_with(path=url.path.rstrip("/").removesuffix("/v1").rstrip("/") or "/")
+
+
+def _message(body: str) -> str:
+    try:
+        return ErrorBody.model_validate_json(body).error.message
+    except ValidationError:
+        pass
+    try:
+        return DetailBody.model_validate_json(body).detail
+    except ValidationError:
+        return body
+
+
+def _advice(status: int) -> str:
+    match status:
+        case 401 | 403:
+            return ". Check api_key"
+        case 404:
+            return ". Check that the base URL is that of an OpenAI-compatible server"
+        case 429 | 503:
+            return ". The server is busy: lower max_concurrency, or try again later"
+        case _:
+            return ""

@@ -1,0 +1,111 @@
+"""The JSON that an OpenAI-compatible vLLM server sends, as far as it is read."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Wire(BaseModel):
+    """What a server sent; fields that are not read may be anything."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class Alternative(Wire):
+    """A token that was possible at one position."""
+
+    token: str
+    logprob: float
+
+
+class ChosenToken(Alternative):
+    """The token that was generated at one position."""
+
+    top_logprobs: tuple[Alternative, ...] | None = None
+
+
+class Logprobs(Wire):
+    """Log-probabilities of the tokens of one piece."""
+
+    content: tuple[ChosenToken, ...] | None = None
+
+
+class Piece(Wire):
+    """New text of one choice."""
+
+    content: str | None = None
+
+
+class Choice(Wire):
+    """One choice of a chunk."""
+
+    index: int
+    delta: Piece
+    logprobs: Logprobs | None = None
+    finish_reason: str | None = None
+
+
+class PromptDetails(Wire):
+    """Where the prompt's tokens came from."""
+
+    cached_tokens: int | None = None
+
+
+class UsageCount(Wire):
+    """The engine's count of one choice so far, or of the whole request in the last chunk."""
+
+    prompt_tokens: int
+    completion_tokens: int = 0
+    prompt_tokens_details: PromptDetails | None = None
+
+
+class ErrorDetail(Wire):
+    """The server's own words for what went wrong."""
+
+    message: str
+    code: int | str | None = None
+
+
+class Chunk(Wire):
+    """One event of a streamed chat completion, or the error that ends it."""
+
+    choices: tuple[Choice, ...]
+    usage: UsageCount | None = None
+    system_fingerprint: str | None = None
+
+
+class ErrorBody(Wire):
+    """The body of an error answer, and of an error event inside a stream."""
+
+    error: ErrorDetail
+
+
+class DetailBody(Wire):
+    """The body of an error that a web framework wrote on its own."""
+
+    detail: str
+
+
+class ServedModel(Wire):
+    """One entry of `/v1/models`."""
+
+    id: str
+    max_model_len: int | None = None
+
+
+class ModelList(Wire):
+    """The answer of `/v1/models`."""
+
+    data: tuple[ServedModel, ...]
+
+
+class Version(Wire):
+    """The answer of `/version`."""
+
+    version: str
+
+
+class TokenCount(Wire):
+    """The answer of `/tokenize`."""
+
+    count: int

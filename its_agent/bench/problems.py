@@ -1,0 +1,89 @@
+"""Problem files: JSON lines of id, problem and answer, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from its_agent.answers import canonical
+from its_agent.errors import InvalidInput, InvalidOption
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+    id: str
+
+
+class BenchProblem(_Named):
+    """One row of a problem file; other fields of the row are left alone."""
+
+    problem: str = Field(min_length=1)
+    answer: str
+    """The answer that counts as right."""
+
+
+def read_problems(path: Path, *, limit: int, exclude: Path | None = None) -> list[BenchProblem]:
+    """The first `limit` problems whose id is not in the `exclude` file, in the file's order.
+
+    Raises InvalidInput for a file that cannot be read or holds too few problems.
+    """
+    if limit < 1:
+        raise InvalidOption(f"--limit must be 1 or more, got {limit}")
+    left_out = {row.id for row in _rows(exclude, _Named)} if exclude else set[str]()
+    kept: dict[str, BenchProblem] = {}
+    for row in _rows(path, BenchProblem):
+        if row.id not in left_out and len(kept) < limit:
+            _refuse_twin(row, kept, path)
+            kept[row.id] = row
+    if len(kept) < limit:
+        raise InvalidInput(
+            f"{path} has {len(kept)} problems that are not excluded, --limit asks for {limit}; "
+            "lower the limit or give a larger file"
+        )
+    return list(kept.values())
+
+
+def is_right(answer: str | None, gold: str) -> bool:
+    """Whether an answer is the gold one; numbers are compared as exact fractions."""
+    return answer is not None and canonical(answer, "math") == canonical(gold, "math")
+
+
+def _refuse_twin(row: BenchProblem, kept: dict[str, BenchProblem], path: Path) -> None:
+    if row.id in kept:
+        raise InvalidInput(f"{path} has two problems with the id {row.id!r}; make ids unique")
+
+
+def _rows(path: Path, kind: type[Row]) -> Iterator[Row]:
+    try:
+        with _opened(path) as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _row(line, kind, where=f"{path}, line {number}")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the problem file {path} cannot be read: {error}") from error
+
+
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
+def _row(line: str, kind: type[Row], *, where: str) -> Row:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        said = f"{field}: {first['msg']}" if field else first["msg"]
+        raise InvalidInput(
+            f"{where} is not a problem: {said}; each line is "
+            'a JSON object such as {"id": "1", "problem": "What is 2+2?", "answer": "4"}'
+        ) from error

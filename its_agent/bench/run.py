@@ -1,0 +1,145 @@
+"""Running strategies on problems: several problems at once, each run recorded when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from its_agent.agent import Agent
+from its_agent.backends.protocol import Backend
+from its_agent.bench.problems import BenchProblem
+from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
+from its_agent.errors import BackendLost, InvalidInput, SolveFailed
+from its_agent.receipt import Fingerprint, Receipt
+from its_agent.solution import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run that is to be made."""
+
+    problem: BenchProblem
+    strategy: str
+    budget: int
+
+    @property
+    def key(self) -> RunKey:
+        """The key of the run that this job makes."""
+        return (self.problem.id, self.strategy, self.budget)
+
+
+def schedule(
+    problems: Sequence[BenchProblem],
+    *,
+    strategies: Sequence[str],
+    budgets: Sequence[int],
+    done: Collection[RunKey] = (),
+) -> list[list[Job]]:
+    """The jobs of each problem that has any left: largest budget first, strategies side by side.
+
+    The first strategy of a problem meets a cold prefix cache, so each takes its turn at it.
+    """
+    plan = [
+        [
+            Job(problem=problem, strategy=strategy, budget=budget)
+            for budget in sorted(budgets, reverse=True)
+            for strategy in _rotated(strategies, turn)
+        ]
+        for turn, problem in enumerate(problems)
+    ]
+    left = [[job for job in jobs if job.key not in done] for jobs in plan]
+    return [jobs for jobs in left if jobs]
+
+
+def _rotated(strategies: Sequence[str], turn: int) -> list[str]:
+    first = turn % len(strategies)
+    return [*strategies[first:], *strategies[:first]]
+
+
+def check_same_engine(runs: Collection[Run], engine: Fingerprint) -> None:
+    """Raise InvalidInput when earlier runs come from another model, engine or number format."""
+    now = (engine.model, engine.engine, engine.dtype)
+    for run in runs:
+        before = (run.engine.model, run.engine.engine, run.engine.dtype)
+        if before != now:
+            raise InvalidInput(
+                f"the runs file holds runs of {_named(before)}, this is {_named(now)}; "
+                "give another --out, or the engine that made those runs"
+            )
+
+
+def _named(engine: Sequence[str | None]) -> str:
+    return ", ".join(part for part in engine if part)
+
+
+async def run_jobs(
+    plan: Sequence[Sequence[Job]],
+    backend: Backend,
+    *,
+    concurrency: int,
+    command: str,
+    on_run: Callable[[Run], None],
+    max_tokens: int = 512,
+) -> None:
+    """Make every run of the plan, `concurrency` problems at once, and hand over each.
+
+    A backend that goes away ends the benchmark with its BackendError, so that no run counts as
+    wrong for it; any other failure of a run is recorded.
+    """
+    strategies = {job.strategy for jobs in plan for job in jobs}
+    waiting = iter(plan)
+    async with _agents(strategies, backend, max_tokens=max_tokens) as agents:
+        engine = (await backend.offer()).fingerprint
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(concurrency, len(plan))):
+                    group.create_task(_work(waiting, agents, command, engine, on_run))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+
+
+@asynccontextmanager
+async def _agents(
+    strategies: Collection[str], backend: Backend, *, max_tokens: int
+) -> AsyncGenerator[Mapping[str, Agent]]:
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(
+                Agent(backend, strategy=name, max_tokens=max_tokens)
+            )
+            for name in strategies
+        }
+
+
+async def _work(
+    waiting: Iterator[Sequence[Job]],
+    agents: Mapping[str, Agent],
+    command: str,
+    engine: Fingerprint,
+    on_run: Callable[[Run], None],
+) -> None:
+    for jobs in waiting:
+        for job in jobs:
+            on_run(await make_run(job, agents[job.strategy], command=command, engine=engine))
+
+
+async def make_run(job: Job, agent: Agent, *, command: str, engine: Fingerprint) -> Run:
+    """Solve one problem and record it. Raises BackendError when the backend goes away."""
+    named = {"strategy": job.strategy, "command": command}
+    problem = Problem.of(job.problem.problem)
+    try:
+        solution = await agent.asolve(problem, max_compute_budget=job.budget)
+    except (InvalidInput, SolveFailed) as error:
+        if isinstance(error, SolveFailed):
+            _refuse_lost(error.receipt)
+        return failed_run(job.problem, error, budget=job.budget, engine=engine, **named)
+    _refuse_lost(solution.receipt)
+    return solved_run(job.problem, solution, budget=job.budget, **named)
+
+
+def _refuse_lost(receipt: Receipt) -> None:
+    if receipt.stopped_because == "backend_lost":
+        why = "; ".join(receipt.notes) or "the backend went away"
+        raise BackendLost(f"{why}; the runs so far are kept, start the same command to go on")

@@ -1,0 +1,179 @@
+"""The record of a benchmark: one JSON line for each problem, strategy and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from its_agent.bench.problems import BenchProblem, is_right
+from its_agent.budget import Usage
+from its_agent.errors import InvalidInput, ItsAgentError, SolveFailed
+from its_agent.receipt import Fingerprint, Receipt
+from its_agent.solution import Candidate, Solution
+
+RunKey = tuple[str, str, int]
+"""Problem id, strategy and budget."""
+
+
+class Sample(BaseModel):
+    """A candidate without its text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    answer: str | None
+    logprob: float | None
+    tokens: int
+    path: str
+    strategy: str
+    finish: str
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Sample:
+        """Keep what a later analysis needs."""
+        return cls(
+            answer=candidate.answer,
+            logprob=candidate.mean_logprob,
+            tokens=candidate.usage.completion_tokens,
+            path=candidate.path,
+            strategy=candidate.strategy,
+            finish=candidate.finish,
+        )
+
+
+class Run(BaseModel):
+    """One problem solved by one strategy at one budget of compute units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    strategy: str
+    budget: int
+    gold: str
+    answer: str | None
+    correct: bool
+    confidence: float
+    status: str
+    spent: Usage
+    by_purpose: Mapping[str, Usage]
+    stopped_because: str | None
+    seconds: float
+    steps: tuple[Mapping[str, Any], ...]
+    candidates: tuple[Sample, ...]
+    engine: Fingerprint
+    command: str
+    """The command line that made this run, files by their names."""
+    error: str | None = None
+
+    @property
+    def key(self) -> RunKey:
+        """What makes a run the same run."""
+        return (self.id, self.strategy, self.budget)
+
+    @property
+    def raw_tokens(self) -> int:
+        """Tokens read and generated, those from the prefix cache included."""
+        return self.spent.prompt_tokens + self.spent.completion_tokens
+
+
+def solved_run(
+    problem: BenchProblem, solution: Solution, *, strategy: str, budget: int, command: str
+) -> Run:
+    """Record a solve that returned."""
+    return Run(
+        id=problem.id,
+        strategy=strategy,
+        budget=budget,
+        gold=problem.answer,
+        answer=solution.answer,
+        correct=is_right(solution.answer, problem.answer),
+        confidence=solution.confidence,
+        status=solution.status,
+        candidates=tuple(Sample.of(candidate) for candidate in solution.candidates),
+        command=command,
+        **_paid(solution.receipt),
+    )
+
+
+def failed_run(
+    problem: BenchProblem,
+    error: ItsAgentError,
+    *,
+    strategy: str,
+    budget: int,
+    command: str,
+    engine: Fingerprint,
+) -> Run:
+    """Record a solve that raised: not right, and charged with what it paid."""
+    nothing: dict[str, Any] = {
+        "spent": Usage(),
+        "by_purpose": {},
+        "stopped_because": None,
+        "seconds": 0.0,
+        "steps": (),
+        "engine": engine,
+    }
+    return Run(
+        id=problem.id,
+        strategy=strategy,
+        budget=budget,
+        gold=problem.answer,
+        answer=None,
+        correct=False,
+        confidence=0.0,
+        status="error",
+        candidates=(),
+        command=command,
+        error=f"{type(error).__name__}: {error}",
+        **(_paid(error.receipt) if isinstance(error, SolveFailed) else nothing),
+    )
+
+
+def _paid(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "spent": receipt.spent,
+        "by_purpose": receipt.by_purpose,
+        "stopped_because": receipt.stopped_because,
+        "seconds": receipt.elapsed_seconds,
+        "steps": tuple(receipt.to_dict()["steps"]),
+        "engine": receipt.engine,
+    }
+
+
+def read_runs(path: Path) -> list[Run]:
+    """The runs in a file; a last line that was cut off while being written is left out.
+
+    Raises InvalidInput for any other line that is not a run, or a file that cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InvalidInput(f"the runs file {path} cannot be read: {error}") from error
+    whole = lines[:-1] if lines[-1:] != [b""] else lines
+    return [_run(line, where=f"{path}, line {n}") for n, line in enumerate(whole, 1) if line]
+
+
+def _run(line: bytes, *, where: str) -> Run:
+    try:
+        return Run.model_validate_json(line)
+    except ValidationError as error:
+        raise InvalidInput(
+            f"{where} is not a run ({error.errors()[0]['msg']}); "
+            "remove that line and its run is made again, or give another --out"
+        ) from error
+
+
+def drop_broken_end(path: Path) -> None:
+    """Cut off a last line that has no end, so that the next run starts on a line of its own."""
+    content = path.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with path.open("r+b") as handle:
+            handle.truncate(content.rfind(b"\n") + 1)
+
+
+def append_run(path: Path, run: Run) -> None:
+    """Add one line to the file."""
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(run.model_dump_json() + "\n")

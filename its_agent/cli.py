@@ -1,0 +1,37 @@
+"""The command `its-agent`: solve, bench, model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from its_agent.errors import ItsAgentError
+from its_agent.terminal.bench import bench_app
+from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
+from its_agent.terminal.model import model_app
+from its_agent.terminal.solve import solve
+
+app = typer.Typer(
+    help="Solve problems with a local language model, inside one hard compute budget.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command(name="solve")(solve)
+app.add_typer(bench_app, name="bench")
+app.add_typer(model_app, name="model")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 answered, 1 abstained, 2 bad input, 3 no engine."""
+    try:
+        app(args=arguments, prog_name="its-agent")
+    except ItsAgentError as error:
+        tell(error)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(0)

@@ -1,0 +1,80 @@
+"""Policies that buy one thing until it is done: the honest baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from its_agent.policy.protocol import Buy, Decision, Situation, Stop
+
+WAVE = 4
+"""Samples of a wave: the number at which a unanimous vote settles at .95."""
+MOST_SAMPLES = 64
+
+OUT_OF_BUDGET = Stop(reason="budget", why="what is left does not pay for another sample")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """One greedy sample."""
+
+    arm: str = "step_by_step"
+
+    def __call__(self, situation: Situation) -> Decision:
+        if situation.samples:
+            return Stop(reason="complete", why="one pass was asked for")
+        return Buy(
+            path="single_pass",
+            arm=self.arm,
+            samples=1,
+            greedy_first=situation.left(f"{self.arm}@0") > 0,
+            why="one pass was asked for",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """Warm samples of one prompt: as many as the budget pays for, or in waves until settled."""
+
+    arm: str = "step_by_step"
+    wave: int = MOST_SAMPLES
+    until_settled: bool = False
+
+    def __call__(self, situation: Situation) -> Decision:
+        if self.until_settled and situation.settled:
+            return Stop(reason="confident", why="the vote is settled")
+        allowed = min(MOST_SAMPLES - situation.samples, situation.left(self.arm))
+        if allowed <= 0:
+            return Stop(reason="complete", why=f"{situation.samples} samples are taken")
+        # The first request is made whatever it brings; the solve has checked that it fits.
+        room = situation.room() or (1 if not situation.samples else 0)
+        samples = min(room, self.wave, allowed)
+        if samples == 0:
+            return OUT_OF_BUDGET
+        why = "more of the same was asked for"
+        return Buy(path="attempts", arm=self.arm, samples=samples, why=why)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefineOnly:
+    """A solution, then critiques and improvements until they end."""
+
+    def __call__(self, situation: Situation) -> Decision:
+        if situation.refined_to_an_end:
+            return Stop(reason="complete", why="the critique found nothing more to improve")
+        if situation.bought.get("refine", 0) and situation.room() == 0:
+            return OUT_OF_BUDGET
+        return Buy(
+            path="refine", arm="critique", samples=1, why="critique and improvement were asked for"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOnly:
+    """One tree search by the algorithm of that name."""
+
+    algorithm: str = "beam"
+
+    def __call__(self, situation: Situation) -> Decision:
+        if situation.bought.get("search", 0):
+            return Stop(reason="complete", why="the search has ended")
+        return Buy(path="search", arm=self.algorithm, samples=WAVE, why="a search was asked for")

@@ -1,0 +1,209 @@
+"""`its-agent bench`: strategies against each other on a file of problems, and the report."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from its_agent.errors import InvalidInput, InvalidOption
+from its_agent.terminal.checks import check_strategies, listed, whole_numbers
+from its_agent.terminal.engine import Engine, engine
+from its_agent.terminal.options import BaseUrl, MaxTokens, Model
+from its_agent.terminal.pace import Pace
+
+if TYPE_CHECKING:
+    from its_agent.bench.run import Job
+    from its_agent.bench.runs import Run
+
+
+class _RunByDefault(TyperGroup):
+    """`bench PROBLEMS …` is `bench run PROBLEMS …`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and args[0] in (*self.commands, "--help")
+        return super().parse_args(ctx, args if named or not args else ["run", *args])
+
+
+bench_app = typer.Typer(
+    cls=_RunByDefault,
+    no_args_is_help=True,
+    help="Run strategies on problems (bench PROBLEMS.jsonl …), and report on the runs.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a benchmark is to run, and where its runs go."""
+
+    problems: Path
+    exclude: Path | None
+    limit: int
+    budgets: Sequence[int]
+    strategies: Sequence[str]
+    concurrency: int
+    max_tokens: int
+    model: str | None
+    out: Path
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise InvalidOption(f"--concurrency must be 1 or more, got {self.concurrency}")
+        check_strategies(self.strategies)
+
+    @property
+    def command(self) -> str:
+        """The command line that makes these runs, files by their names."""
+        options = {
+            "--exclude": self.exclude.name if self.exclude else None,
+            "--limit": self.limit,
+            "--budgets": ",".join(map(str, self.budgets)),
+            "--strategies": ",".join(self.strategies),
+            "--concurrency": self.concurrency,
+            "--max-tokens": self.max_tokens,
+            "--model": self.model,
+            "--out": self.out.name,
+        }
+        given = [(name, str(value)) for name, value in options.items() if value is not None]
+        words = [
+            "its-agent",
+            "bench",
+            self.problems.name,
+            *(word for pair in given for word in pair),
+        ]
+        return shlex.join(words)
+
+    def jobs(self, earlier: Sequence[Run]) -> list[list[Job]]:
+        """The runs that are not among the earlier ones, problem by problem."""
+        from its_agent.bench.problems import read_problems
+        from its_agent.bench.run import schedule
+
+        return schedule(
+            read_problems(self.problems, limit=self.limit, exclude=self.exclude),
+            strategies=self.strategies,
+            budgets=self.budgets,
+            done={run.key for run in earlier},
+        )
+
+
+@bench_app.command()
+def run(
+    problems: Annotated[Path, typer.Argument(help="JSON lines of id, problem, answer (or .gz).")],
+    *,
+    out: Annotated[Path, typer.Option(help="The file of runs; those already in it are kept.")],
+    limit: Annotated[int, typer.Option(help="How many problems, from the first.")] = 30,
+    exclude: Annotated[
+        Path | None, typer.Option(help="Leave out the problems of this file.")
+    ] = None,
+    budgets: Annotated[
+        str, typer.Option(help="Compute units a solve, with commas.")
+    ] = "500,1500,4000",
+    strategies: Annotated[
+        str, typer.Option(help="Names with commas.")
+    ] = "adaptive,single_pass,self_consistency",
+    concurrency: Annotated[int, typer.Option(help="Problems worked on at once.")] = 4,
+    max_tokens: MaxTokens = 512,
+    model: Model = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Solve problems live with each strategy at each budget, one JSON line a run."""
+    plan = Plan(
+        problems=problems,
+        exclude=exclude,
+        limit=limit,
+        budgets=whole_numbers(budgets, option="--budgets"),
+        strategies=listed(strategies, option="--strategies"),
+        concurrency=concurrency,
+        max_tokens=max_tokens,
+        model=model,
+        out=out,
+    )
+    earlier = _earlier(out)
+    jobs = plan.jobs(earlier)
+    _open(out)
+    total = sum(map(len, jobs))
+    console = Console(stderr=True)
+    console.print(f"{total:,} runs to make, {len(earlier):,} are there", highlight=False)
+    if total:
+        ceiling = sum(job.budget for listed_jobs in jobs for job in listed_jobs)
+        console.print(f"at most {ceiling:,} compute units (tokens) in all", highlight=False)
+        pace = Pace(console, total)
+        with engine(base_url, model, console=console) as place:
+            asyncio.run(bench_at(place, plan, jobs, earlier, pace))
+
+
+def _earlier(out: Path) -> list[Run]:
+    from its_agent.bench.runs import read_runs
+
+    return read_runs(out) if out.exists() else []
+
+
+def _open(out: Path) -> None:
+    """Make sure that the file can be written, and ends with a whole line."""
+    from its_agent.bench.runs import drop_broken_end
+
+    _make_writable(out)
+    drop_broken_end(out)
+
+
+def _make_writable(out: Path) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.touch()
+    except OSError as error:
+        raise InvalidInput(f"the file {out} cannot be written: {error}") from error
+
+
+async def bench_at(
+    place: Engine, plan: Plan, jobs: Sequence[Sequence[Job]], earlier: Sequence[Run], pace: Pace
+) -> None:
+    """Make the runs with the engine at this place, and record each as it ends."""
+    from its_agent.bench.run import check_same_engine, run_jobs
+    from its_agent.bench.runs import append_run
+
+    def record(made: Run) -> None:
+        append_run(plan.out, made)
+        pace.tell(made)
+
+    async with aclosing(place.backend()) as backend:
+        check_same_engine(earlier, (await backend.offer()).fingerprint)
+        await run_jobs(
+            jobs,
+            backend,
+            concurrency=plan.concurrency,
+            command=plan.command,
+            on_run=record,
+            max_tokens=plan.max_tokens,
+        )
+
+
+@bench_app.command()
+def report(
+    runs: Annotated[Path, typer.Argument(help="The file of runs.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write, with a chart (.svg) beside it.")
+    ] = None,
+) -> None:
+    """Make the page of results as Markdown; without --out it is printed."""
+    from its_agent.bench.chart import chart
+    from its_agent.bench.report import report as page
+    from its_agent.bench.runs import read_runs
+    from its_agent.bench.table import cells
+
+    made = read_runs(runs)
+    if out is None:
+        typer.echo(page(made), nl=False)
+        return
+    picture = out.with_suffix(".svg")
+    _make_writable(out)
+    out.write_text(page(made, chart=picture.name), encoding="utf-8")
+    picture.write_text(chart(cells(made)), encoding="utf-8")
+    typer.echo(f"wrote {out} and {picture}", err=True)

@@ -1,0 +1,38 @@
+"""Checks that need no engine, made before one is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from its_agent.errors import InvalidOption
+
+
+def check_strategies(names: Iterable[str]) -> None:
+    """Raise UnknownStrategy for a name that is none."""
+    from its_agent.policy import strategy_named
+
+    for name in names:
+        strategy_named(name)
+
+
+def listed(text: str, *, option: str) -> list[str]:
+    """Split a comma-separated option. Raises InvalidOption when it is empty or repeats itself."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items or len(set(items)) < len(items):
+        raise InvalidOption(
+            f"{option} takes different values with commas between them, got {text!r}"
+        )
+    return items
+
+
+def whole_numbers(text: str, *, option: str) -> list[int]:
+    """Split a comma-separated option of whole numbers above 0. Raises InvalidOption."""
+    try:
+        numbers = [int(item) for item in listed(text, option=option)]
+    except ValueError as error:
+        raise InvalidOption(
+            f"{option} takes whole numbers with commas between them, such as 500,1500, got {text!r}"
+        ) from error
+    if min(numbers) < 1:
+        raise InvalidOption(f"{option} takes numbers of 1 or more, got {text!r}")
+    return numbers

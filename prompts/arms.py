@@ -1,0 +1,48 @@
+"""Prompt arms: ways to put the same problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from its_agent.prompts.templates import render
+
+STRATEGY_ARMS = ("step_by_step", "edge_cases", "work_backwards", "subproblems", "analogy")
+"""Reasoning prompts, the most reliable first."""
+ARMS = ("plain", "direct", *STRATEGY_ARMS)
+
+
+def ask(
+    arm: str, messages: Sequence[Mapping[str, Any]], answer_type: str
+) -> tuple[dict[str, Any], ...]:
+    """Put the last user message in the words of an arm; earlier messages stay as they are."""
+    last = max(i for i, message in enumerate(messages) if message["role"] == "user")
+    return tuple(
+        {**message, "content": _reword(arm, message["content"], answer_type)}
+        if position == last
+        else dict(message)
+        for position, message in enumerate(messages)
+    )
+
+
+def follow_up(arm: str, **values: str) -> dict[str, str]:
+    """Make a further user message of the same conversation."""
+    return {"role": "user", "content": render(arm, **values)}
+
+
+def ending(answer_type: str) -> str:
+    """Say how the answer is to be given, as the end of a sentence."""
+    return render("ending", answer_type=answer_type)
+
+
+def _reword(arm: str, content: Any, answer_type: str) -> Any:
+    if not isinstance(content, str):
+        # Parts such as images stay; the instruction becomes one more part of text.
+        return [*content, {"type": "text", "text": _fill(arm, "", answer_type).strip()}]
+    return _fill(arm, content, answer_type)
+
+
+def _fill(arm: str, problem: str, answer_type: str) -> str:
+    if arm in ("plain", "i_know"):
+        return render(arm, problem=problem)
+    return render(arm, problem=problem, ending=ending(answer_type))
