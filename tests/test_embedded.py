@@ -93,11 +93,12 @@ def comes_true(condition: Callable[[], bool], *, seconds: float = 20) -> bool:
 
 
 @pytest.fixture
-def leaving_nothing() -> Iterator[None]:
-    """Stops the kept server at the end of the test, however that ends."""
+def leaving_nothing(own_home: Path) -> Iterator[None]:
+    """Stops the kept server of the test's own home at the end, never the user's."""
     try:
         yield
     finally:
+        assert state_path().parent == own_home
         stop_server()
 
 

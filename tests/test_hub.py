@@ -36,8 +36,9 @@ def fetch(name: str, home: Path, **environment: str) -> str:
             env={**os.environ, "HF_ENDPOINT": address, "ITS_HOME": str(home), **environment},
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+    assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 

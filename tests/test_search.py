@@ -394,3 +394,11 @@ def test_a_tree_tells_texts_children_and_leaves() -> None:
     assert [node.id for node in tree.leaves()] == ["0.1", "0.0.0"]
     assert [node.id for node in tree.done_leaves()] == ["0.1", "0.0.0"]
     assert tree.explored == 3
+
+
+def test_a_failed_step_brings_no_score_and_is_never_a_solution() -> None:
+    wreck = StepResult(text="half", score=math.nan, done=True, failed=True)
+    search = BeamSearch(width=1, expansion=1)
+    tree = search.tell(search.start(), Expansion(node=ROOT, width=1), [wreck]).tree
+    assert json.loads(json.dumps(tree.to_plain(), allow_nan=False))["nodes"][1]["text"] == "half"
+    assert tree.done_leaves() == ()

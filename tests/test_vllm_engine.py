@@ -46,18 +46,28 @@ async def text_of(backend: VLLMBackend, asked: Request) -> str:
     return "".join(delta.text for delta in deltas)
 
 
-async def settled(engine: EmbeddedServer, *, within: float) -> EngineCounters:
-    """The engine's counters once nothing runs; its page lags behind its answers a little."""
+async def settled(engine: EmbeddedServer) -> EngineCounters:
+    """The engine's counters once they rest; they lag behind its answers a little."""
+    earlier = await read_counters(engine.base_url)
+    while True:
+        await asyncio.sleep(0.3)
+        now = await read_counters(engine.base_url)
+        if now == earlier and not now.requests_running:
+            return now
+        earlier = now
+
+
+async def running(engine: EmbeddedServer, samples: int, *, within: float) -> None:
+    """Waits until this many samples are being generated. Raises TimeoutError."""
     async with asyncio.timeout(within):
-        while (now := await read_counters(engine.base_url)).requests_running:
-            await asyncio.sleep(0.05)
-    return now
+        while (await read_counters(engine.base_url)).requests_running != samples:
+            await asyncio.sleep(0.02)
 
 
 async def test_the_counts_are_the_engines_own(engine: EmbeddedServer, backend: VLLMBackend) -> None:
-    before = await settled(engine, within=5)
+    before = await settled(engine)
     deltas, told = await collect(backend, request(n=4))
-    used = await settled(engine, within=5) - before
+    used = await settled(engine) - before
     assert told.completion == used.generation_tokens
     assert told.prompt * 4 == used.prompt_tokens
     assert sum({d.index: d.tokens for d in deltas}.values()) == told.completion
@@ -77,13 +87,15 @@ async def test_the_server_counts_a_prompt_as_it_reads_it(backend: VLLMBackend) -
 
 
 async def test_closing_a_stream_empties_the_engine_within_a_second(
-    engine: EmbeddedServer, backend: VLLMBackend
+    engine: EmbeddedServer,
 ) -> None:
-    stream = backend.stream(request(n=4, max_tokens=2000))
-    async with aclosing(stream):
+    # Without an end of its own, so that only the closing can end it.
+    backend = VLLMBackend(engine.base_url, sampling={"ignore_eos": True})
+    async with aclosing(backend), aclosing(backend.stream(request(n=4, max_tokens=3000))) as stream:
         await anext(stream)
-        assert (await read_counters(engine.base_url)).requests_running == 4
-    assert (await settled(engine, within=1)).requests_waiting == 0
+        await running(engine, 4, within=60)
+        await stream.aclose()
+        await running(engine, 0, within=1)
 
 
 async def test_a_stop_string_stays_in_the_text(backend: VLLMBackend) -> None:
@@ -142,12 +154,12 @@ async def test_a_follow_up_about_an_answer_is_read_from_the_cache(
 ) -> None:
     told = {"role": "assistant", "content": "Seventeen and twenty-five make forty-two. " * 20}
     await collect(backend, request(QUESTION, told, QUESTION, max_tokens=1))
-    before = await settled(engine, within=5)
+    before = await settled(engine)
     asked = request(
         QUESTION, told, QUESTION, {"role": "assistant", "content": "42."}, QUESTION, max_tokens=1
     )
     _, tokens = await collect(backend, asked)
-    hits = (await settled(engine, within=5) - before).prefix_cache_hits
+    hits = (await settled(engine) - before).prefix_cache_hits
     assert tokens.cached_prompt == hits > 100
     assert tokens.prompt - tokens.cached_prompt < 100
 

@@ -46,7 +46,7 @@ def fetch_from_hub(hub_id: str, folder: Path, *, progress: Progress) -> None:
     hub: Any = importlib.import_module("huggingface_hub")
     errors: Any = importlib.import_module("huggingface_hub.errors")
     try:
-        with _quiet(hub):
+        with _quiet():
             _copy(hub, hub_id, folder, progress)
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx.HTTPError) as error:
         raise ModelError(
@@ -67,15 +67,16 @@ def _copy(hub: Any, hub_id: str, folder: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def _quiet(hub: Any) -> Generator[None]:
+def _quiet() -> Generator[None]:
     # The library's own bars would be drawn over ours.
-    shown = not hub.utils.are_progress_bars_disabled()
-    hub.utils.disable_progress_bars()
+    utils: Any = importlib.import_module("huggingface_hub.utils")
+    shown = not utils.are_progress_bars_disabled()
+    utils.disable_progress_bars()
     try:
         yield
     finally:
         if shown:
-            hub.utils.enable_progress_bars()
+            utils.enable_progress_bars()
 
 
 def _wanted_files(hub: Any, hub_id: str) -> dict[str, int]:
