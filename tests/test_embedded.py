@@ -24,6 +24,7 @@ from its_agent.backends.embedded import (
 )
 from its_agent.backends.extras import refuse_mixed_torch, require_vllm
 from its_agent.backends.launch import GIB, Launch, kv_space
+from its_agent.backends.machine import multiplies_bfloat16
 from its_agent.backends.ports import choose_port
 from its_agent.backends.progress import silent
 from its_agent.backends.readiness import answers
@@ -240,7 +241,7 @@ def test_companions_of_torch_that_cannot_load_are_named_with_the_remedy() -> Non
 def test_the_real_engine_serves_the_model_that_was_asked_for(engine: EmbeddedServer) -> None:
     models = httpx.get(f"{engine.base_url}/v1/models").json()["data"]
     assert [model["id"] for model in models] == ["SmolLM2-135M-Instruct"]
-    assert engine.dtype == "bfloat16"
+    assert engine.dtype == ("bfloat16" if multiplies_bfloat16() else "float32")
     metrics = httpx.get(f"{engine.base_url}/metrics").text
     assert 'block_size="32"' in metrics
     assert 'enable_prefix_caching="True"' in metrics

@@ -35,6 +35,16 @@ def has_compiler() -> bool:
     return shutil.which("g++") is not None
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16 products (AVX-512, AMX or Arm)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    flags = set(re.findall(r"\w+", text))
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+
+
 def has_gpu() -> bool:
     """Whether a GPU's device files are there."""
     return any(Path(device).exists() for device in _GPU_DEVICES)
