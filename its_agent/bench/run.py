@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from its_agent.agent import Agent
 from its_agent.backends.protocol import Backend
@@ -82,6 +83,8 @@ async def run_jobs(
     command: str,
     on_run: Callable[[Run], None],
     max_tokens: int = 512,
+    temperature: float = 0.8,
+    top_p: float = 0.95,
 ) -> None:
     """Make every run of the plan, `concurrency` problems at once, and hand over each.
 
@@ -90,7 +93,8 @@ async def run_jobs(
     """
     strategies = {job.strategy for jobs in plan for job in jobs}
     waiting = iter(plan)
-    async with _agents(strategies, backend, max_tokens=max_tokens) as agents:
+    make = partial(Agent, backend, max_tokens=max_tokens, temperature=temperature, top_p=top_p)
+    async with _agents(strategies, make) as agents:
         engine = (await backend.offer()).fingerprint
         try:
             async with asyncio.TaskGroup() as group:
@@ -102,15 +106,10 @@ async def run_jobs(
 
 @asynccontextmanager
 async def _agents(
-    strategies: Collection[str], backend: Backend, *, max_tokens: int
+    strategies: Collection[str], make: Callable[..., Agent]
 ) -> AsyncGenerator[Mapping[str, Agent]]:
     async with AsyncExitStack() as stack:
-        yield {
-            name: await stack.enter_async_context(
-                Agent(backend, strategy=name, max_tokens=max_tokens)
-            )
-            for name in strategies
-        }
+        yield {name: await stack.enter_async_context(make(strategy=name)) for name in strategies}
 
 
 async def _work(

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from its_agent.errors import InvalidInput, InvalidOption
 from its_agent.terminal.checks import check_strategies, listed, whole_numbers
 from its_agent.terminal.engine import Engine, engine
-from its_agent.terminal.options import BaseUrl, MaxTokens, Model
+from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, TopP
 from its_agent.terminal.pace import Pace
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Plan:
     strategies: Sequence[str]
     concurrency: int
     max_tokens: int
+    temperature: float
+    top_p: float
     model: str | None
     out: Path
 
@@ -69,6 +71,8 @@ class Plan:
             "--strategies": ",".join(self.strategies),
             "--concurrency": self.concurrency,
             "--max-tokens": self.max_tokens,
+            "--temperature": self.temperature,
+            "--top-p": self.top_p,
             "--model": self.model,
             "--out": self.out.name,
         }
@@ -111,6 +115,8 @@ def run(
     ] = "adaptive,single_pass,self_consistency",
     concurrency: Annotated[int, typer.Option(help="Problems worked on at once.")] = 4,
     max_tokens: MaxTokens = 512,
+    temperature: Temperature = 0.8,
+    top_p: TopP = 0.95,
     model: Model = None,
     base_url: BaseUrl = None,
 ) -> None:
@@ -123,6 +129,8 @@ def run(
         strategies=listed(strategies, option="--strategies"),
         concurrency=concurrency,
         max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
         model=model,
         out=out,
     )
@@ -182,6 +190,8 @@ async def bench_at(
             command=plan.command,
             on_run=record,
             max_tokens=plan.max_tokens,
+            temperature=plan.temperature,
+            top_p=plan.top_p,
         )
 
 

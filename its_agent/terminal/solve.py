@@ -19,7 +19,7 @@ from its_agent.terminal.checks import check_strategies
 from its_agent.terminal.engine import Engine, engine
 from its_agent.terminal.failures import ABSTAINED, ANSWERED
 from its_agent.terminal.live import View, silence, view
-from its_agent.terminal.options import BaseUrl, MaxTokens, Model
+from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, TopP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class Order:
     budget: Budget
     strategy: str
     max_tokens: int
+    temperature: float
+    top_p: float
 
 
 def solve(
@@ -47,6 +49,8 @@ def solve(
         str, typer.Option(help="adaptive, or one path or method by name.")
     ] = "adaptive",
     max_tokens: MaxTokens = 512,
+    temperature: Temperature = 0.8,
+    top_p: TopP = 0.95,
     model: Model = None,
     base_url: BaseUrl = None,
     file: Annotated[
@@ -68,6 +72,8 @@ def solve(
         budget=Budget(compute=budget, seconds=seconds),
         strategy=strategy,
         max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
     )
     check_strategies([strategy])
     solution = _run(order, base_url=base_url, model=model, quiet=quiet)
@@ -118,7 +124,12 @@ async def solve_at(place: Engine, order: Order, see: View) -> Solution:
 
     backend = place.backend()
     async with Agent(
-        backend, strategy=order.strategy, max_tokens=order.max_tokens, on_event=see
+        backend,
+        strategy=order.strategy,
+        max_tokens=order.max_tokens,
+        temperature=order.temperature,
+        top_p=order.top_p,
+        on_event=see,
     ) as agent:
         return await agent.asolve(order.problem, max_compute_budget=order.budget)
 
