@@ -67,7 +67,8 @@ class Update(TypedDict, total=False):
 
 def candidate_from(plain: Plain) -> Candidate:
     """Read a candidate back."""
-    return Candidate(**{**plain, "usage": Usage(**plain["usage"])})
+    values: Plain = {**plain, "usage": Usage(**plain["usage"])}
+    return Candidate(**values)
 
 
 def candidates_of(state: State) -> tuple[Candidate, ...]:
@@ -79,18 +80,18 @@ def verdict_of(state: State) -> Verdict | None:
     """Read the verdict back, once there is one."""
     if state.verdict is None:
         return None
-    return Verdict(**{**state.verdict, "reasons": tuple(state.verdict["reasons"])})
+    values: Plain = {**state.verdict, "reasons": tuple(state.verdict["reasons"])}
+    return Verdict(**values)
 
 
 def steps_of(state: State) -> tuple[Step, ...]:
     """Read the receipt's steps back."""
-    return tuple(
-        Step(
-            **{k: v for k, v in plain.items() if k not in ("id", "spent")},
-            spent=Usage(**plain["spent"]),
-        )
-        for plain in state.steps
-    )
+    return tuple(_step(plain) for plain in state.steps)
+
+
+def _step(plain: Plain) -> Step:
+    values: Plain = {name: plain[name] for name in Step._fields}
+    return Step(**values)._replace(spent=Usage(**plain["spent"]))
 
 
 def note(number: int, text: str) -> Plain:

@@ -91,7 +91,7 @@ replies = st.one_of(
         tokens=st.integers(1, 600),
         logprob=st.floats(-3, -0.01),
     ),
-    st.builds(lambda tokens: Reply(text="no idea", tokens=tokens), st.integers(1, 600)),
+    st.builds(Reply, text=st.just("no idea"), tokens=st.integers(1, 600)),
     st.just(Reply(text="No errors.", tokens=3)),
     st.just(Reply(text="First step.\n\n", tokens=20)),
     st.just(BackendLost("the engine is gone")),
