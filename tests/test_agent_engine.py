@@ -1,0 +1,111 @@
+"""What only a real engine shows of a whole solve: true receipts, real aborts, running examples."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from its_agent import Agent, Budget
+from its_agent.backends import VLLMBackend
+from its_agent.backends.counters import EngineCounters, read_counters
+from its_agent.backends.embedded import EmbeddedServer
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+QUESTION = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many in total?"
+
+
+@pytest_asyncio.fixture
+async def backend(engine: EmbeddedServer) -> AsyncIterator[VLLMBackend]:
+    backend = VLLMBackend(engine.base_url, dtype=engine.dtype)
+    yield backend
+    await backend.aclose()
+
+
+async def at_rest(engine: EmbeddedServer) -> EngineCounters:
+    """The engine's counters once they stand still; they lag behind its answers a little."""
+    before = await read_counters(engine.base_url)
+    while True:
+        await asyncio.sleep(0.3)
+        now = await read_counters(engine.base_url)
+        if now == before and now.requests_running == 0:
+            return now
+        before = now
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "self_consistency", "refine", "beam"])
+async def test_the_receipt_equals_the_engines_own_counters(
+    engine: EmbeddedServer, backend: VLLMBackend, strategy: str
+) -> None:
+    before = await at_rest(engine)
+    agent = Agent(backend, strategy=strategy, max_tokens=100)
+    solution = await agent.asolve(QUESTION, max_compute_budget=1500)
+    used = await at_rest(engine) - before
+    receipt = solution.receipt
+    assert receipt.spent.completion_tokens == used.generation_tokens > 0
+    assert receipt.engine_prompt_tokens == used.prompt_tokens > 0
+    assert receipt.spent.compute <= 1500
+    assert receipt.engine.model == engine.model
+    assert (receipt.engine.engine or "").startswith("vllm ")
+    assert receipt.engine.dtype == engine.dtype
+
+
+async def test_cancelling_a_solve_empties_the_engine_within_a_second(
+    engine: EmbeddedServer, backend: VLLMBackend
+) -> None:
+    agent = Agent(backend, strategy="self_consistency", max_tokens=1500)
+    story = "Write a very long story about a ship. What is 2 + 2 at its end?"
+    task = asyncio.create_task(agent.asolve(story, max_compute_budget=50_000))
+    while (await read_counters(engine.base_url)).requests_running < 4:
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.wait([task])
+    async with asyncio.timeout(1):
+        while (await read_counters(engine.base_url)).requests_running:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_deadline_is_kept_by_a_real_engine(backend: VLLMBackend) -> None:
+    agent = Agent(backend, strategy="self_consistency", max_tokens=2000)
+    budget = Budget(seconds=3.0)
+    solution = await agent.asolve(
+        "Count from 1 to 900. What is the last?", max_compute_budget=budget
+    )
+    assert solution.receipt.stopped_because == "deadline"
+    assert 3.0 <= solution.receipt.elapsed_seconds < 4.5
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_the_examples_run(engine: EmbeddedServer, example: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / example), engine.base_url],
+        env={**os.environ, "ITS_BASE_URL": engine.base_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_command_line_solves_on_a_running_server(engine: EmbeddedServer) -> None:
+    command = [sys.executable, "-c", "from its_agent.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "solve", "-", "--budget", "600", "--base-url", engine.base_url],
+        input="What is 2 + 3?",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert "compute units of 600" in done.stdout
