@@ -13,7 +13,7 @@ from its_agent.difficulty import Belief
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
 from its_agent.graphs.state import State, Update, candidates_of, verdict_of
-from its_agent.policy import Situation, Stop
+from its_agent.policy import Buy, Situation, Stop
 from its_agent.prompts import ARMS, ask
 from its_agent.solution import Problem
 
@@ -29,8 +29,7 @@ async def route(state: State, runtime: Runtime[Context]) -> Update:
     context.emit(
         Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
     )
-    ceiling = decision.samples * situation.max_tokens * situation.token_cost
-    return Update(plan={**asdict(decision), "at_most": ceiling}, bought=None)
+    return Update(plan={**asdict(decision), "at_most": _at_most(decision, situation)}, bought=None)
 
 
 def next_path(
@@ -38,6 +37,17 @@ def next_path(
 ) -> Literal["single_pass", "attempts", "refine", "search", "__end__"]:
     """Go where the plan says."""
     return "__end__" if state.plan is None else state.plan["path"]
+
+
+def _at_most(decision: Buy, situation: Situation) -> float | None:
+    """Compute units that the purchase may cost; None for all that is left, without a limit."""
+    left = situation.remaining.compute
+    if decision.path in ("refine", "search"):
+        return left
+    requests = 1 + (decision.greedy_first and decision.samples > 1)
+    tokens = requests * situation.prompt_tokens + decision.samples * situation.max_tokens
+    price = tokens * situation.token_cost
+    return price if left is None else min(price, left)
 
 
 async def situation_of(state: State, context: Context) -> Situation:

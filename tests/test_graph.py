@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+
+from its_agent import Budget
+from its_agent.backends import Reply, ScriptedBackend
+from its_agent.backends.metered import MeteredBackend
+from its_agent.budget import Ledger
+from its_agent.equality import AnswerEquality
+from its_agent.events import Emitter
+from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.solve import PATHS, solve_graph
-from its_agent.graphs.state import merge_by_id
+from its_agent.graphs.state import State, merge_by_id
+from its_agent.policy import STRATEGIES
 
 TOPOLOGY = """graph TD;
 	__start__([<p>__start__</p>]):::first
@@ -55,3 +67,33 @@ def test_a_subgraph_that_hands_back_what_it_got_adds_nothing_twice() -> None:
     assert json.dumps(merged) == json.dumps(
         [{"id": "c1", "text": "a"}, {"id": "c2", "text": "B"}, {"id": "c3", "text": "c"}]
     )
+
+
+async def test_the_checkpointed_state_is_plain_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")
+    reply = Reply(text="So it is \\boxed{18}.", tokens=20)
+    backend = ScriptedBackend(lambda request, index: reply)
+    ledger = Ledger(Budget(compute=3000))
+    emit = Emitter(ledger)
+    saver = InMemorySaver()
+    async with AnswerEquality() as equality:
+        context = Context(
+            backend=backend,
+            door=MeteredBackend(backend, ledger, emit, context=4096),
+            offer=await backend.offer(),
+            ledger=ledger,
+            emit=emit,
+            equality=equality,
+            strategy=STRATEGIES["adaptive"],
+            settings=Settings(sources=frozenset()),
+        )
+        graph = solve_graph().compile(checkpointer=saver)
+        question = {"role": "user", "content": "How many eggs are in 3 boxes of 6?"}
+        thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
+        await graph.ainvoke(State(messages=[question], answer_type="math"), thread, context=context)
+        saved = await graph.aget_state(thread)
+    assert json.loads(json.dumps(saved.values))["candidates"][0]["answer"] == "18"
+    assert saved.values["spent"]["generate"]["compute"] == ledger.spent.compute
+    history = [step.values async for step in graph.aget_state_history(thread)]
+    planned = [values["plan"] for values in history if values.get("plan")]
+    assert planned[-1]["at_most"] >= ledger.spent.compute

@@ -12,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from its_agent.budget import Budget
-from its_agent.events import Estimated, Event, Judged, Routed, Sampled, Solved
+from its_agent.events import Estimated, Event, Generating, Judged, Routed, Sampled, Solved
 from its_agent.terminal.flow import Flow
 
 _VOTES_SHOWN = 4
 _ANSWER_WIDTH = 40
+_SECONDS_BETWEEN = 5.0
 
 
 class View(Protocol):
@@ -42,10 +43,14 @@ class PlainLines:
     def __init__(self, console: Console, budget: Budget) -> None:
         self._console = console
         self._budget = budget
+        self._last = 0.0
 
     def __call__(self, event: Event) -> None:
         said = line(event)
+        if isinstance(event, Generating) and event.elapsed >= self._last + _SECONDS_BETWEEN:
+            said = f"generate   {event.tokens:,} tokens, {event.running} samples still running"
         if said is not None:
+            self._last = event.elapsed
             spent = f"{event.elapsed:6.1f} s  {spent_of(event, self._budget):>15}"
             self._console.print(f"{spent}  {said}", markup=False, highlight=False, soft_wrap=True)
 
