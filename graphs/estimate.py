@@ -33,7 +33,7 @@ async def estimate(state: State, runtime: Runtime[Context]) -> Update:
 async def _from_text(state: State, context: Context) -> Evidence | None:
     if "text_features" not in context.settings.sources:
         return None
-    return read_text(Problem(messages=tuple(state.messages)).question)
+    return read_text(Problem(state.messages).question)
 
 
 async def _from_self_report(state: State, context: Context) -> Evidence | None:
@@ -58,8 +58,8 @@ async def _from_self_report(state: State, context: Context) -> Evidence | None:
 
 
 async def _cheap(context: Context, request: Request) -> bool:
-    supply = await context.backend.supply(request)
+    if await context.backend.supply(request) == 0:
+        return False
     left = context.ledger.remaining.compute
     price = await context.backend.count_prompt(request) + request.max_tokens
-    affordable = left is None or price * context.backend.relative_cost <= MAX_SHARE * left
-    return affordable and supply != 0
+    return left is None or price * context.backend.relative_cost <= MAX_SHARE * left

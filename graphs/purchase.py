@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from its_agent.backends.metered import MeteredBackend
+from its_agent.budget import Budget
 from its_agent.graphs.context import Context
 from its_agent.graphs.sampling import Taken
 from its_agent.graphs.state import State, Update, note, plain_usage
@@ -31,6 +33,22 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
     if taken.failure is not None:
         update["notes"] = [note(len(state.steps) + 1, str(taken.failure))]
     return update
+
+
+def share_left(state: State) -> int | None:
+    """Compute units that the purchase under way may still cost; None without a limit."""
+    assert state.plan is not None
+    at_most: float | None = state.plan["at_most"]
+    used: int = state.bought["usage"]["compute"] if state.bought else 0
+    return None if at_most is None else int(at_most) - used
+
+
+def scoped(state: State, context: Context, *, name: str) -> MeteredBackend:
+    """Open a door that pays from what is left of the purchase's share."""
+    share = share_left(state)
+    if share is None:
+        return context.door
+    return context.door.within(context.ledger.scope(Budget(compute=max(1, share)), name=name))
 
 
 def _ids(state: State) -> list[str]:

@@ -43,7 +43,7 @@ def _at_most(decision: Buy, situation: Situation) -> float | None:
     """Compute units that the purchase may cost; None for all that is left, without a limit."""
     left = situation.remaining.compute
     if decision.path in ("refine", "search"):
-        return left
+        return None if left is None else left * decision.share
     requests = 1 + (decision.greedy_first and decision.samples > 1)
     tokens = requests * situation.prompt_tokens + decision.samples * situation.max_tokens
     price = tokens * situation.token_cost
@@ -58,7 +58,7 @@ async def situation_of(state: State, context: Context) -> Situation:
     leading = verdict.answer if verdict else None
     capabilities = context.offer.capabilities
     return Situation(
-        question=Problem(messages=tuple(state.messages)).question,
+        question=Problem(state.messages).question,
         answer_type=state.answer_type,
         belief=Belief.from_plain(state.belief),
         remaining=context.ledger.remaining,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from its_agent.answers import extract_answer
 from its_agent.backends.bill import Sample
-from its_agent.backends.metered import Purchase
+from its_agent.backends.metered import MeteredBackend, Purchase
 from its_agent.backends.protocol import Request
-from its_agent.budget import Usage
+from its_agent.budget import SOLVE, Usage
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
@@ -46,7 +46,7 @@ class Taken:
             return "backend_lost"
         if any(p.out_of_time for p in self.purchases):
             return "deadline"
-        if self.short_of is not None:
+        if self.short_of is not None and self.short_of.scope == SOLVE:
             return "deadline" if self.short_of.limit == "seconds" else "budget"
         return None
 
@@ -109,10 +109,15 @@ async def buy_candidates(
     return replace(taken, candidates=tuple(candidates))
 
 
-async def buy(context: Context, request: Request, *, purpose: str) -> Taken:
-    """Buy one request; that nothing is left for it is a result, not an error."""
+async def buy(
+    context: Context, request: Request, *, purpose: str, door: MeteredBackend | None = None
+) -> Taken:
+    """Buy one request; that nothing is left for it is a result, not an error.
+
+    `door` pays from a path's own scope instead of from the whole budget.
+    """
     try:
-        purchase = await context.door.buy(request, purpose=purpose)
+        purchase = await (door or context.door).buy(request, purpose=purpose)
     except BudgetExceeded as exceeded:
         return Taken(short_of=exceeded)
     return Taken(purchases=(purchase,))

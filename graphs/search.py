@@ -13,12 +13,12 @@ from langgraph.runtime import Runtime
 
 from its_agent.answers import extract_answer
 from its_agent.backends.bill import Sample
-from its_agent.backends.metered import MIN_TOKENS
+from its_agent.backends.metered import MIN_TOKENS, MeteredBackend
 from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
-from its_agent.graphs.purchase import paid
+from its_agent.graphs.purchase import paid, scoped, share_left
 from its_agent.graphs.sampling import Taken, buy
 from its_agent.graphs.state import State, Update
 from its_agent.prompts import ask
@@ -80,9 +80,10 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
     algorithm = _algorithm(state)
     standing, weights = _standing(state, algorithm)
     wave = algorithm.ask(standing)
+    door = scoped(state, context, name="search")
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_continue(state, context, standing, expansion, weights))
+            group.create_task(_continue(state, context, door, standing, expansion, weights))
             for expansion in wave
         ]
     taken = sum((task.result() for task in tasks), Taken())
@@ -112,7 +113,12 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
 def after_expansion(state: State) -> Literal["expand", "harvest"]:
     """Go on until the algorithm has what it wants, or nothing is left to pay with."""
     standing, _ = _standing(state, _algorithm(state))
-    over = state.stopped_because is not None or _algorithm(state).finished(standing)
+    share = share_left(state)
+    over = (
+        state.stopped_because is not None
+        or _algorithm(state).finished(standing)
+        or (share is not None and share < MIN_TOKENS)
+    )
     return "harvest" if over else "expand"
 
 
@@ -134,6 +140,7 @@ async def harvest(state: State, runtime: Runtime[Context]) -> Update:
 async def _continue(
     state: State,
     context: Context,
+    door: MeteredBackend,
     standing: SearchState,
     expansion: Expansion,
     weights: Mapping[str, Weight],
@@ -154,7 +161,7 @@ async def _continue(
         stop=() if expansion.to_end else (STEP_END,),
         continue_partial=bool(begun),
     )
-    return await buy(context, request, purpose="search")
+    return await buy(context, request, purpose="search", door=door)
 
 
 def _steps_of(taken: Taken) -> list[Sample]:

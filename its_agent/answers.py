@@ -21,7 +21,9 @@ __all__ = ["ANSWER_TYPES", "AnswerType", "canonical", "extract_answer", "infer_a
 _OPTION_LINES = re.compile(r"(?m)^\s*\**[A-H][.):]\**\s+\S")
 _OPTIONS_INLINE = re.compile(r"\(A\).+\(B\)", re.DOTALL)
 _ASKS_FOR_VALUE = re.compile(
-    r"\b(?:how (?:many|much|long|far|old|tall|fast|big|large|high|deep)"
+    r"\b(?:how (?:many|much|long|far|old|tall|fast|big|large|high|deep|thick|wide|heavy)"
+    r"|what (?:\w+ ){0,4}(?:total|score|speed|length|height|width|volume|area|weight|quantity"
+    r"|amount|cost|price|bill|rate|distance|average|salary|profit|ratio|age)"
     r"|what (?:is|are|was|were|will|percent|fraction|number)|what's|find|solve|evaluate|compute"
     r"|calculate|simplify|determine|percent(?:age)?|probability|sum of|product of|remainder"
     r"|which number|express)\b",

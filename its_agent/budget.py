@@ -15,6 +15,8 @@ from its_agent.errors import BudgetExceeded, InvalidBudget
 
 DEFAULT_COMPUTE = 4_000
 """Compute units that a solve may use when the caller names no budget."""
+SOLVE = "solve"
+"""Name of a solve's own ledger; its scopes carry the names of paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,7 @@ class Ledger:
         prices: Prices | None = None,
         spent: Mapping[str, Usage] | None = None,
         parent: Ledger | None = None,
-        name: str = "solve",
+        name: str = SOLVE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open a ledger; `spent` carries what an earlier part of the same run has used.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from its_agent.budget import Usage
@@ -21,19 +21,20 @@ Finish = Literal["stop", "length", "aborted"]
 MAX_PROBLEM_CHARACTERS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What is to be solved: chat messages, and what is known of the answer's form.
 
     Raises InvalidProblem when there is no question in it, or more than a million characters.
     """
 
-    messages: tuple[Message, ...]
+    messages: Sequence[Message]
+    _: KW_ONLY
     answer_type: AnswerType | None = None
     """None reads the type off the problem's text."""
     schema: Mapping[str, Any] | None = None
     """JSON schema of the answer; makes the answer type "json"."""
-    tests: tuple[str, ...] = ()
+    tests: Sequence[str] = ()
     """Executable checks of the answer, for verifiers that run code."""
 
     def __post_init__(self) -> None:
@@ -50,8 +51,8 @@ class Problem:
         if isinstance(value, Problem):
             return value
         if isinstance(value, str):
-            return cls(messages=({"role": "user", "content": value},))
-        return cls(messages=tuple(value))
+            return cls([{"role": "user", "content": value}])
+        return cls(tuple(value))
 
     @property
     def question(self) -> str:
@@ -59,7 +60,7 @@ class Problem:
         return next(str(m["content"]) for m in reversed(self.messages) if m["role"] == "user")
 
 
-def _check_messages(messages: tuple[Message, ...]) -> None:
+def _check_messages(messages: Sequence[Message]) -> None:
     for position, message in enumerate(messages):
         if not {"role", "content"} <= message.keys():
             raise InvalidProblem(

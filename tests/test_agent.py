@@ -294,6 +294,21 @@ async def test_a_search_continues_partial_solutions_step_by_step(strategy: str) 
     assert all(r.messages[-1]["role"] == "assistant" for r in backend.requests[1:])
 
 
+async def test_a_search_on_the_way_keeps_to_its_part_of_what_is_left() -> None:
+    def script(request: Request, index: int) -> Reply:
+        if request.stop:
+            return Reply(text=f"Step {index}.\n\n", tokens=100)
+        return boxed(index, tokens=30)
+
+    solution = await solved(ScriptedBackend(script), 6000, "How many? " + "1 " * 30)
+    before = 0
+    for step in solution.receipt.steps:
+        if step.path == "search":
+            assert 0 < step.spent.compute <= (6000 - before) / 2
+        before += step.spent.compute
+    assert "search" in [step.path for step in solution.receipt.steps]
+
+
 @pytest.mark.parametrize(
     ("question", "asks_for_a_box"),
     [
@@ -333,7 +348,7 @@ async def test_earlier_messages_stay_as_they_are() -> None:
 async def test_a_schema_makes_the_answer_json() -> None:
     schema = {"type": "object", "properties": {"eggs": {"type": "integer"}}}
     backend = ScriptedBackend(lambda r, i: Reply(text='{"eggs": 18}', tokens=6))
-    problem = Problem(messages=({"role": "user", "content": EGGS},), schema=schema)
+    problem = Problem([{"role": "user", "content": EGGS}], schema=schema)
     solution = await solved(backend, 600, problem)
     assert backend.requests[0].schema == schema
     assert json.loads(solution.answer or "") == {"eggs": 18}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from its_agent.backends.bill import Bill, Sample
 from its_agent.backends.protocol import Backend, Request, Tokens
@@ -33,23 +33,43 @@ class Purchase:
     out_of_time: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
+class Meter:
+    """What the scopes of one solve share: prompts already read, and the engine's view of them."""
+
+    read: set[int] = field(default_factory=set[int])
+    engine_prompt_tokens: int = 0
+
+
 class MeteredBackend:
     """A backend whose every token goes through one ledger."""
 
-    def __init__(self, backend: Backend, ledger: Ledger, emit: Emitter, *, context: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        emit: Emitter,
+        *,
+        context: int,
+        meter: Meter | None = None,
+    ) -> None:
         """`context` is the model's context length in tokens."""
         self._backend = backend
         self._ledger = ledger
         self._emit = emit
         self._context = context
-        self._read: set[int] = set()
-        self.engine_prompt_tokens = 0
+        self._meter = meter or Meter()
+
+    @property
+    def engine_prompt_tokens(self) -> int:
+        """Prompt tokens so far as the engine's counter adds them up: once for every sample."""
+        return self._meter.engine_prompt_tokens
 
     def within(self, scope: Ledger) -> MeteredBackend:
         """Return the same door, paid from a nested scope."""
-        door = MeteredBackend(self._backend, scope, self._emit, context=self._context)
-        door._read = self._read
-        return door
+        return MeteredBackend(
+            self._backend, scope, self._emit, context=self._context, meter=self._meter
+        )
 
     async def buy(self, request: Request, *, purpose: str) -> Purchase:
         """Send one request and settle what it used, whatever ends it.
@@ -62,7 +82,9 @@ class MeteredBackend:
         prompt = await self._backend.count_prompt(request)
         request = self._fit(prompt, request)
         reservation = self._ledger.reserve(self._worst(prompt, request), purpose)
-        bill = Bill(self._backend.relative_cost, request, prompt, hash_of(request) in self._read)
+        bill = Bill(
+            self._backend.relative_cost, request, prompt, hash_of(request) in self._meter.read
+        )
         failure: BackendError | None = None
         out_of_time = False
         try:
@@ -75,7 +97,7 @@ class MeteredBackend:
             bill.turned_away = isinstance(error, (BackendRefused, BackendUnreachable))
         finally:
             reservation.settle(bill.usage)
-            self.engine_prompt_tokens += bill.usage.prompt_tokens * request.n
+            self._meter.engine_prompt_tokens += bill.usage.prompt_tokens * request.n
             self._emit(Spent, purpose=purpose, usage=bill.usage)
         return Purchase(
             samples=bill.samples, usage=bill.usage, failure=failure, out_of_time=out_of_time
@@ -89,7 +111,7 @@ class MeteredBackend:
                 if isinstance(item, Tokens):
                     bill.reported = item
                     continue
-                self._read.add(hash_of(request))
+                self._meter.read.add(hash_of(request))
                 if bill.take(item):
                     reservation.release(bill.rest_of(item))
                 self._emit(Generating, purpose=purpose, running=bill.running, tokens=bill.generated)

@@ -40,6 +40,9 @@ PLATEAU = 16
 OTHER_WAYS = ("search", *STRATEGY_ARMS[1:])
 """What is tried from then on, one after the other."""
 
+SEARCH_SHARE = 0.5
+"""Part of what is left that a search may use, so that its answers can still be voted on."""
+
 DIRECT_WORDS: Mapping[str, int] = {"text": 25, "choice": 0, "number": 8, "math": 8, "json": 0}
 """Longest question, by answer type, that is put without asking for reasoning."""
 QUESTION = re.compile(r"(who|what|when|where|which|is|are|was|were|does|do|did)\b", re.I)
@@ -158,7 +161,7 @@ def _another_way(situation: Situation) -> Decision:
         return Stop(reason="no_gain", why="every way was tried and the vote is not settled")
     way = ways[tried]
     if way == "search":
-        return Buy(path="search", arm="beam", samples=WAVE, why=why)
+        return Buy(path="search", arm="beam", samples=WAVE, why=why, share=SEARCH_SHARE)
     return Buy(path="attempts", arm=way, samples=min(WAVE, situation.room()), why=why)
 
 

@@ -30,6 +30,8 @@ class Buy:
     why: str
     greedy_first: bool = False
     """The first sample is taken at temperature 0."""
+    share: float = 1.0
+    """Part of what is left that a refinement or a search may use at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
