@@ -10,7 +10,7 @@ QUESTION = "A train goes 60 km in the first hour and 45 km in the second. How fa
 
 async def main() -> None:
     async with Agent() as agent:
-        async for event in agent.astream(QUESTION, max_compute_budget=2_000):
+        async for event in agent.astream(QUESTION, max_compute_budget=800):
             match event:
                 case Routed(path=path, samples=samples, why=why):
                     print(f"{event.spent.compute:>6}  {path}: {samples} samples, because {why}")

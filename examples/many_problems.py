@@ -16,7 +16,7 @@ QUESTIONS = (
 
 async def main() -> None:
     async with Agent() as agent:
-        budget = Budget(compute=1_500, seconds=120)
+        budget = Budget(compute=500, seconds=120)
         solutions = await asyncio.gather(
             *(agent.asolve(question, max_compute_budget=budget) for question in QUESTIONS)
         )

@@ -7,7 +7,7 @@ QUESTION = (
     "How much did she earn?"
 )
 
-solution = solve(QUESTION, max_compute_budget=2_000)
+solution = solve(QUESTION, max_compute_budget=500)
 
 print(solution.answer, solution.status, f"{solution.confidence:.0%}")
 print(solution.receipt)
