@@ -141,7 +141,8 @@ def test_no_run_exceeds_its_budget_and_every_run_ends_well(
 
 
 async def test_a_lost_backend_yields_the_best_answer_so_far() -> None:
-    script = [boxed(18), boxed(18), boxed(7), boxed(3), BackendLost("the engine is gone")]
+    lost = BackendLost("the engine is gone")
+    script: list[Reply | BackendLost] = [boxed(18), boxed(18), boxed(7), boxed(3), lost]
     backend = ScriptedBackend(lambda request, index: script[min(index, 4)])
     solution = await solved(backend)
     assert solution.answer == "18"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from its_agent.prompts import ARMS, STRATEGY_ARMS, ask, ending, render, template_names
@@ -55,7 +57,7 @@ def test_free_text_is_asked_for_without_a_form() -> None:
 
 def test_only_the_last_question_is_reworded_and_other_parts_stay() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:,"}}
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "first"},
         {"role": "assistant", "content": "yes"},
         {"role": "user", "content": [picture]},
