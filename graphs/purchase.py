@@ -30,8 +30,9 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
     )
     if taken.stop is not None:
         update["stopped_because"] = taken.stop
-    if taken.failure is not None:
-        update["notes"] = [note(len(state.steps) + 1, str(taken.failure))]
+    trouble = taken.failure or taken.too_long
+    if trouble is not None:
+        update["notes"] = [note(len(state.steps) + 1, str(trouble))]
     return update
 
 

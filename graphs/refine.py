@@ -62,7 +62,7 @@ async def critique(state: State, runtime: Runtime[Context]) -> Update:
     taken = await buy(context, request, purpose="critique")
     texts = [s.text for p in taken.purchases for s in p.samples if s.finish != "aborted"]
     found = texts[0] if texts else ""
-    over = taken.stop is not None or _nothing_wrong(found)
+    over = not found or taken.stop is not None or _nothing_wrong(found)
     update = paid(state, context, taken, path="refine", arm="critique")
     return update | Update(refining={**state.refining, "critique": found}, refined_to_an_end=over)
 

@@ -17,12 +17,14 @@ from its_agent.policy import Buy, Situation, Stop
 from its_agent.prompts import ARMS, ask
 from its_agent.solution import Problem
 
+IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
+
 
 async def route(state: State, runtime: Runtime[Context]) -> Update:
     """Decide what to buy next, or to stop."""
     context = runtime.context
     situation = await situation_of(state, context)
-    decision = context.strategy.policy(situation)
+    decision = context.strategy.policy(situation) if _fruitful(state) else IN_VAIN
     if isinstance(decision, Stop):
         context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
         return Update(plan=None, stopped_because=decision.reason)
@@ -30,6 +32,11 @@ async def route(state: State, runtime: Runtime[Context]) -> Update:
         Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
     )
     return Update(plan={**asdict(decision), "at_most": _at_most(decision, situation)}, bought=None)
+
+
+def _fruitful(state: State) -> bool:
+    """Whether the last purchase could be made at all; the same one would fail again."""
+    return not state.steps or state.steps[-1]["spent"]["requests"] > 0
 
 
 def next_path(

@@ -11,7 +11,7 @@ from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend, Purchase
 from its_agent.backends.protocol import Request
 from its_agent.budget import SOLVE, Usage
-from its_agent.errors import BackendError, BudgetExceeded
+from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
 from its_agent.graphs.state import State
@@ -28,6 +28,8 @@ class Taken:
     candidates: tuple[Candidate, ...] = ()
     short_of: BudgetExceeded | None = None
     """Set when a request was not made because nothing was left for it."""
+    too_long: PromptTooLong | None = None
+    """Set when a request was not made because its prompt has outgrown the context."""
 
     @property
     def usage(self) -> Usage:
@@ -55,6 +57,7 @@ class Taken:
             purchases=self.purchases + other.purchases,
             candidates=self.candidates + other.candidates,
             short_of=self.short_of or other.short_of,
+            too_long=self.too_long or other.too_long,
         )
 
 
@@ -112,7 +115,7 @@ async def buy_candidates(
 async def buy(
     context: Context, request: Request, *, purpose: str, door: MeteredBackend | None = None
 ) -> Taken:
-    """Buy one request; that nothing is left for it is a result, not an error.
+    """Buy one request; that it does not fit the budget or the context is a result here.
 
     `door` pays from a path's own scope instead of from the whole budget.
     """
@@ -120,6 +123,8 @@ async def buy(
         purchase = await (door or context.door).buy(request, purpose=purpose)
     except BudgetExceeded as exceeded:
         return Taken(short_of=exceeded)
+    except PromptTooLong as outgrown:
+        return Taken(too_long=outgrown)
     return Taken(purchases=(purchase,))
 
 

@@ -326,6 +326,25 @@ async def test_a_box_is_asked_for_only_where_the_answer_wants_it(
     assert ("\\boxed{}" in backend.requests[0].messages[-1]["content"]) is asks_for_a_box
 
 
+async def test_a_conversation_that_outgrows_the_context_ends_the_path_and_keeps_the_answer() -> (
+    None
+):
+    backend = ScriptedBackend(
+        lambda r, i: boxed(18, tokens=60) if i == 0 else "wrong " * 80, context_length=150
+    )
+    solution = await solved(backend, 4000, strategy="refine")
+    assert solution.answer == "18"
+    assert solution.receipt.stopped_because in ("complete", "no_gain")
+    assert "model's context 150" in solution.receipt.notes[0]
+
+
+async def test_a_prompt_that_only_just_fits_ends_well() -> None:
+    backend = ScriptedBackend(always(18), context_length=49)
+    solution = await solved(backend, 4000)
+    assert solution.status == "abstained"
+    assert solution.receipt.spent.compute < 4000
+
+
 async def test_open_ended_answers_are_compared_as_text() -> None:
     texts = ["Paris", "paris.", "Paris", "Lyon"]
     backend = ScriptedBackend(lambda r, i: Reply(text=texts[i % 4], tokens=2))

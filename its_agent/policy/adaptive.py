@@ -91,7 +91,7 @@ def needs_no_reasoning(situation: Situation) -> bool:
 def _arm(situation: Situation) -> str:
     if needs_no_reasoning(situation):
         return "direct"
-    return "plain" if situation.answer_type == "text" else "step_by_step"
+    return situation.usual_arm
 
 
 def _first(situation: Situation) -> Decision:

@@ -17,16 +17,14 @@ OUT_OF_BUDGET = Stop(reason="budget", why="what is left does not pay for another
 class Once:
     """One greedy sample."""
 
-    arm: str = "step_by_step"
-
     def __call__(self, situation: Situation) -> Decision:
         if situation.samples:
             return Stop(reason="complete", why="one pass was asked for")
         return Buy(
             path="single_pass",
-            arm=self.arm,
+            arm=situation.usual_arm,
             samples=1,
-            greedy_first=situation.left(f"{self.arm}@0") > 0,
+            greedy_first=situation.left(f"{situation.usual_arm}@0") > 0,
             why="one pass was asked for",
         )
 
@@ -35,14 +33,13 @@ class Once:
 class Repeat:
     """Warm samples of one prompt: as many as the budget pays for, or in waves until settled."""
 
-    arm: str = "step_by_step"
     wave: int = MOST_SAMPLES
     until_settled: bool = False
 
     def __call__(self, situation: Situation) -> Decision:
         if self.until_settled and situation.settled:
             return Stop(reason="confident", why="the vote is settled")
-        allowed = min(MOST_SAMPLES - situation.samples, situation.left(self.arm))
+        allowed = min(MOST_SAMPLES - situation.samples, situation.left(situation.usual_arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
         # The first request is made whatever it brings; the solve has checked that it fits.
@@ -51,7 +48,7 @@ class Repeat:
         if samples == 0:
             return OUT_OF_BUDGET
         why = "more of the same was asked for"
-        return Buy(path="attempts", arm=self.arm, samples=samples, why=why)
+        return Buy(path="attempts", arm=situation.usual_arm, samples=samples, why=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

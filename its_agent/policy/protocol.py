@@ -76,6 +76,11 @@ class Situation:
     """Samples to be had of an arm, "NAME" warm and "NAME@0" greedy; None or absent: no limit."""
 
     @property
+    def usual_arm(self) -> str:
+        """The prompt that suits the answer type: free text is not reasoned about step by step."""
+        return "plain" if self.answer_type == "text" else "step_by_step"
+
+    @property
     def typical_tokens(self) -> float:
         """Mean length of this problem's samples, or TYPICAL_TOKENS before the first."""
         return self.sample_tokens / self.samples if self.samples else TYPICAL_TOKENS

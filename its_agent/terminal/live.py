@@ -48,7 +48,9 @@ class PlainLines:
     def __call__(self, event: Event) -> None:
         said = line(event)
         if isinstance(event, Generating) and event.elapsed >= self._last + _SECONDS_BETWEEN:
-            said = f"generate   {event.tokens:,} tokens, {event.running} of the request still running"
+            said = (
+                f"generate   {event.tokens:,} tokens, {event.running} of the request still running"
+            )
         if said is not None:
             self._last = event.elapsed
             spent = f"{event.elapsed:6.1f} s  {spent_of(event, self._budget):>15}"
