@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -80,33 +80,20 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
     algorithm = _algorithm(state)
     standing, weights = _standing(state, algorithm)
     wave = algorithm.ask(standing)
-    door = scoped(state, context, name="search")
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_continue(state, context, door, standing, expansion, weights))
-            for expansion in wave
-        ]
-    taken = sum((task.result() for task in tasks), Taken())
-    for expansion, task in zip(wave, tasks, strict=True):
-        first = len(standing.tree.children(expansion.node))
-        steps = _steps_of(task.result())
-        for rank, step in enumerate(steps):
-            weights[f"{expansion.node}.{first + rank}"] = weights.get(
-                expansion.node, Weight()
-            ) + _weight(step)
-        results = [
-            _result(step, weights[f"{expansion.node}.{first + rank}"], state)
-            for rank, step in enumerate(steps)
-        ]
+    brought = await _buy_wave(state, context, standing, wave, weights)
+    for expansion, taken in zip(wave, brought, strict=True):
+        steps = _steps_of(taken)
+        grown = _grown(standing, expansion, steps, weights)
+        results = [_result(s, w, state) for s, w in zip(steps, grown.values(), strict=True)]
         standing = algorithm.tell(standing, expansion, results)
-    update = paid(state, context, taken, path="search", arm=_name(state))
+        weights |= grown
+    update = paid(state, context, sum(brought, Taken()), path="search", arm=_name(state))
     return update | Update(
         search={
             "standing": standing.to_plain(),
             "weights": {node: asdict(weight) for node, weight in weights.items()},
         },
-        explored_nodes=state.explored_nodes
-        + len([s for t in tasks for s in _steps_of(t.result())]),
+        explored_nodes=state.explored_nodes + sum(len(_steps_of(taken)) for taken in brought),
     )
 
 
@@ -137,6 +124,22 @@ async def harvest(state: State, runtime: Runtime[Context]) -> Update:
     return Update(candidates=[asdict(c) for c in found], bought=bought, search=None)
 
 
+async def _buy_wave(
+    state: State,
+    context: Context,
+    standing: SearchState,
+    wave: Sequence[Expansion],
+    weights: Mapping[str, Weight],
+) -> list[Taken]:
+    door = scoped(state, context, name="search")
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_continue(state, context, door, standing, expansion, weights))
+            for expansion in wave
+        ]
+    return [task.result() for task in tasks]
+
+
 async def _continue(
     state: State,
     context: Context,
@@ -162,6 +165,21 @@ async def _continue(
         continue_partial=bool(begun),
     )
     return await buy(context, request, purpose="search", door=door)
+
+
+def _grown(
+    standing: SearchState,
+    expansion: Expansion,
+    steps: Sequence[Sample],
+    weights: Mapping[str, Weight],
+) -> dict[str, Weight]:
+    """The weights of the nodes that these steps become, in their order."""
+    first = len(standing.tree.children(expansion.node))
+    before = weights.get(expansion.node, Weight())
+    return {
+        f"{expansion.node}.{first + rank}": before + _weight(step)
+        for rank, step in enumerate(steps)
+    }
 
 
 def _steps_of(taken: Taken) -> list[Sample]:
