@@ -1,0 +1,145 @@
+"""What each policy buys next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import get_args
+
+import pytest
+
+from its_agent.budget import Remaining
+from its_agent.difficulty import Belief, Evidence
+from its_agent.policy import STRATEGIES, Buy, Situation, Stop
+from its_agent.policy.adaptive import FIRST, NEXT, OTHER_WAYS, PLATEAU, Difficulty, Room, adaptive
+from its_agent.policy.fixed import Once, RefineOnly, Repeat, SearchOnly
+
+
+def left(compute: int | None, *, requests: int | None = None) -> Remaining:
+    return Remaining(compute=compute, requests=requests, seconds=None, usd=None)
+
+
+def believing(success: float) -> Belief:
+    return Belief().after(Evidence(source="test", success=success, strength=1000))
+
+
+START = Situation(
+    question="A shop sells 12 boxes of 6 eggs a day. How many eggs is that in a week?",
+    answer_type="math",
+    belief=believing(0.4),
+    remaining=left(4000),
+    prompt_tokens=100,
+    max_tokens=500,
+    bought={},
+    supply={},
+)
+SAMPLED = replace(START, samples=4, sample_tokens=1200, leading=2, bought={"attempts": 1})
+
+
+def bought(decision: Buy | Stop) -> Buy:
+    assert isinstance(decision, Buy)
+    return decision
+
+
+def stopped(decision: Buy | Stop) -> Stop:
+    assert isinstance(decision, Stop)
+    return decision
+
+
+def test_the_tables_have_a_move_for_every_difficulty_and_room() -> None:
+    for table, cell in product((FIRST, NEXT), product(get_args(Difficulty), get_args(Room))):
+        assert table[cell[0]][cell[1]]
+
+
+def test_the_first_wave_is_four_with_a_greedy_one() -> None:
+    decision = bought(adaptive(START))
+    assert (decision.path, decision.samples, decision.greedy_first) == ("attempts", 4, True)
+
+
+def test_a_small_budget_buys_the_greedy_sample_alone() -> None:
+    decision = bought(adaptive(replace(START, remaining=left(500))))
+    assert (decision.path, decision.samples, decision.greedy_first) == ("single_pass", 1, True)
+
+
+def test_a_settled_vote_stops_and_an_unsettled_one_buys_a_wave() -> None:
+    assert stopped(adaptive(replace(SAMPLED, settled=True))).reason == "confident"
+    assert bought(adaptive(SAMPLED)).samples == 4
+
+
+def test_no_more_is_asked_for_than_is_affordable() -> None:
+    assert bought(adaptive(replace(SAMPLED, remaining=left(1200)))).samples == 2
+    assert bought(adaptive(replace(SAMPLED, remaining=left(400)))).samples == 1
+    assert stopped(adaptive(replace(SAMPLED, remaining=left(300)))).reason == "budget"
+    assert stopped(adaptive(replace(SAMPLED, remaining=left(None, requests=0)))).reason == "budget"
+
+
+def test_hopeless_problems_are_given_up() -> None:
+    assert stopped(adaptive(replace(SAMPLED, belief=believing(0.02)))).reason == "no_gain"
+
+
+def test_beyond_the_plateau_every_other_way_is_tried_once() -> None:
+    ways: list[str] = []
+    situation = replace(SAMPLED, samples=PLATEAU, remaining=left(100_000), bought={"attempts": 4})
+    while isinstance(decision := adaptive(situation), Buy):
+        ways.append("search" if decision.path == "search" else decision.arm)
+        counts = dict(situation.bought)
+        counts[decision.path] = counts.get(decision.path, 0) + 1
+        situation = replace(situation, bought=counts, samples=situation.samples + 4)
+    assert tuple(ways) == OTHER_WAYS
+    assert decision.reason == "no_gain"
+
+
+def test_without_continuation_there_is_no_search() -> None:
+    situation = replace(
+        SAMPLED, samples=PLATEAU, remaining=left(9000), bought={"attempts": 4}, can_search=False
+    )
+    assert bought(adaptive(situation)).path == "attempts"
+
+
+def test_a_backend_that_holds_little_narrows_what_is_bought() -> None:
+    warm_only = replace(START, supply={"step_by_step": 3, "step_by_step@0": 0})
+    decision = bought(adaptive(warm_only))
+    assert (decision.samples, decision.greedy_first) == (3, False)
+    nothing = replace(SAMPLED, supply={"step_by_step": 0, "step_by_step@0": 0})
+    assert stopped(adaptive(nothing)).reason == "no_gain"
+
+
+@pytest.mark.parametrize(
+    ("question", "arm"),
+    [
+        ("What is the capital of France?", "direct"),
+        ("Write an essay about the sea.", "plain"),
+    ],
+)
+def test_free_text_is_put_plainly_and_short_questions_directly(question: str, arm: str) -> None:
+    situation = replace(START, question=question, answer_type="text")
+    assert bought(adaptive(situation)).arm == arm
+
+
+def test_open_ended_text_gets_one_refinement() -> None:
+    essay = replace(START, question="Write an essay.", answer_type="text", samples=1)
+    assert bought(adaptive(essay)).path == "refine"
+    refined = replace(essay, bought={"refine": 1})
+    assert stopped(adaptive(refined)).reason == "complete"
+
+
+def test_the_baselines_buy_one_thing_until_it_is_done() -> None:
+    assert bought(Once()(START)).samples == 1
+    assert stopped(Once()(SAMPLED)).reason == "complete"
+    assert bought(Repeat()(START)).samples == 7
+    assert stopped(Repeat()(replace(SAMPLED, remaining=left(200)))).reason == "budget"
+    assert stopped(Repeat(until_settled=True)(replace(SAMPLED, settled=True))).reason == "confident"
+    assert bought(RefineOnly()(START)).path == "refine"
+    assert stopped(RefineOnly()(replace(START, refined_to_an_end=True))).reason == "complete"
+    assert bought(SearchOnly()(START)).arm == "beam"
+    assert stopped(SearchOnly()(replace(START, bought={"search": 1}))).reason == "complete"
+
+
+def test_another_models_tokens_leave_less_room() -> None:
+    dear = replace(START, token_cost=2.0)
+    assert START.room() == 7
+    assert dear.room() == 3
+
+
+def test_strategies_are_found_under_their_own_names() -> None:
+    assert all(name == strategy.name for name, strategy in STRATEGIES.items())
