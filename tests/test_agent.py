@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted_server import served
 
 from its_agent import Agent, Budget, Problem, Solution, Usage
 from its_agent.agent import ProblemLike
@@ -234,6 +235,21 @@ async def test_the_sync_name_works_inside_a_running_loop() -> None:
     agent = Agent(ScriptedBackend(always(18)))
     assert agent.solve(EGGS).answer == "18"
     agent.close()
+
+
+def test_one_agent_may_be_used_from_several_event_loops() -> None:
+    with served(ScriptedBackend(always(18))) as address:
+        agent = Agent(address)
+
+        async def once() -> str | None:
+            solution = await agent.asolve(EGGS)
+            await agent.aclose()
+            return solution.answer
+
+        assert asyncio.run(once()) == "18"
+        assert agent.solve(EGGS).answer == "18"
+        assert asyncio.run(once()) == "18"
+        agent.close()
 
 
 async def test_the_receipt_is_text_and_json() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -50,7 +51,8 @@ class Connection:
         self._timeout = timeout
         self._max_concurrency = max_concurrency
         self._transport = transport
-        self._session: _Session | None = None
+        # Connections belong to the event loop that opened them.
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
 
     async def get(self, path: str) -> httpx.Response:
         """Fetch a page whatever its status."""
@@ -76,8 +78,8 @@ class Connection:
                 yield event
 
     async def aclose(self) -> None:
-        """Let go of connections; a later call opens new ones."""
-        session, self._session = self._session, None
+        """Let go of this event loop's connections; a later call opens new ones."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.client.aclose()
 
@@ -105,10 +107,11 @@ class Connection:
             raise self._endpoint.garbled("a stream of events", error.line) from error
 
     def _open(self) -> _Session:
-        if self._session is None:
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:
             slots = asyncio.Semaphore(self._max_concurrency)
-            self._session = _Session(client=self._client(), slots=slots)
-        return self._session
+            self._sessions[loop] = _Session(client=self._client(), slots=slots)
+        return self._sessions[loop]
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
