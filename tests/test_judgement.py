@@ -37,21 +37,22 @@ def judged(
     [
         (("18",), False),
         (("18", "18"), False),
-        (("18", "18", "18"), True),
-        (("18", "18", "18", "7"), True),
-        (("18", "18", "18", "7", "7"), False),
+        (("18", "18", "18"), False),
+        (("18", "18", "18", "7"), False),
         (("18", "18", "18", "18"), True),
+        (("18",) * 5 + ("7",), False),
+        (("18",) * 6 + ("7",), True),
     ],
 )
-def test_a_vote_is_settled_by_three_that_clearly_lead(
+def test_a_vote_is_settled_by_a_beta_lead_of_95_percent(
     answers: tuple[str, ...], settled: bool
 ) -> None:
     assert judged(*answers).verdict.settled is settled
 
 
 def test_votes_of_unmeasured_arms_count_half_and_settle_later() -> None:
-    assert judged("18", "18", "18", "18", "18", arm="analogy").verdict.settled is False
-    assert judged(*["18"] * 6, arm="analogy").verdict.settled is True
+    assert judged(*["18"] * 6, arm="analogy").verdict.settled is False
+    assert judged(*["18"] * 8, arm="analogy").verdict.settled is True
 
 
 def test_a_surer_answer_can_outweigh_a_more_frequent_one() -> None:
@@ -61,7 +62,7 @@ def test_a_surer_answer_can_outweigh_a_more_frequent_one() -> None:
 
 
 def test_a_vote_is_not_settled_while_weight_and_number_disagree() -> None:
-    disputed = judged("18", "7", "7", "7", logprobs=(-0.01, -0.9, -0.9, -0.9))
+    disputed = judged("18", *["7"] * 6, logprobs=(-0.01, *[-0.9] * 6))
     assert disputed.verdict.answer == "18"
     assert disputed.verdict.settled is False
 
