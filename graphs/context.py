@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend, Offer
-from its_agent.budget import Ledger
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
+from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate
 
@@ -41,5 +41,9 @@ class Context:
     equality: AnswerEquality
     strategy: Strategy
     settings: Settings
+    durable: bool = False
+    """The state is checkpointed, so that the run can be resumed."""
+    notes: list[str] = field(default_factory=list[str])
+    """What went wrong outside of the state, for the receipt."""
     paid: list[Candidate] = field(default_factory=list[Candidate])
     """Every candidate as it arrives, so that none is lost when the run is cut off."""

@@ -8,10 +8,12 @@ from its_agent.backends.protocol import Request
 from its_agent.difficulty import Belief, Evidence
 from its_agent.difficulty.self_report import MAX_SHARE, TOP_LOGPROBS, read_self_report
 from its_agent.difficulty.text_features import read_text
+from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Estimated
 from its_agent.graphs.context import Context
+from its_agent.graphs.purchase import books
 from its_agent.graphs.sampling import buy
-from its_agent.graphs.state import State, Update, plain_usage
+from its_agent.graphs.state import State, Update
 from its_agent.prompts import ask
 from its_agent.solution import Problem
 
@@ -21,13 +23,13 @@ async def estimate(state: State, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     belief = Belief()
     if not context.strategy.estimates:
-        return Update(belief=belief.to_plain())
+        return Update(belief=belief.to_plain(), intent=None)
     for source in (_from_text, _from_self_report):
         evidence = await source(state, context)
         if evidence is not None:
             belief = belief.after(evidence)
             context.emit(Estimated, source=evidence.source, success=belief.success)
-    return Update(belief=belief.to_plain(), spent=plain_usage(context.ledger.by_purpose))
+    return Update(belief=belief.to_plain(), intent=None, **books(context))
 
 
 async def _from_text(state: State, context: Context) -> Evidence | None:
@@ -39,15 +41,9 @@ async def _from_text(state: State, context: Context) -> Evidence | None:
 async def _from_self_report(state: State, context: Context) -> Evidence | None:
     if "self_report" not in context.settings.sources:
         return None
-    if "top_logprobs" not in context.offer.capabilities:
+    if not context.door.can("top_logprobs"):
         return None
-    request = Request(
-        messages=ask("i_know", state.messages, state.answer_type),
-        max_tokens=1,
-        temperature=0.0,
-        top_p=1.0,
-        top_logprobs=TOP_LOGPROBS,
-    )
+    request = self_report_request(state)
     if not await _cheap(context, request):
         return None
     taken = await buy(context, request, purpose="estimate")
@@ -57,9 +53,24 @@ async def _from_self_report(state: State, context: Context) -> Evidence | None:
     return read_self_report(samples[0].first_top_logprobs, compute=taken.usage.compute)
 
 
+def self_report_request(state: State) -> Request:
+    """One token that says whether the model believes it knows."""
+    return Request(
+        messages=ask("i_know", state.messages, state.answer_type),
+        max_tokens=1,
+        temperature=0.0,
+        top_p=1.0,
+        top_logprobs=TOP_LOGPROBS,
+    )
+
+
 async def _cheap(context: Context, request: Request) -> bool:
     if await context.backend.supply(request) == 0:
         return False
-    left = context.ledger.remaining.compute
-    price = await context.backend.count_prompt(request) + request.max_tokens
+    left = context.ledger.unspent.compute
+    try:
+        price = await context.door.count_prompt(request) + request.max_tokens
+    except (BackendError, BudgetExceeded):
+        # The first purchase meets the same trouble, and is where it is told.
+        return False
     return left is None or price * context.backend.relative_cost <= MAX_SHARE * left

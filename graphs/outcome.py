@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from its_agent.errors import SolveFailed
@@ -10,16 +11,21 @@ from its_agent.graphs.state import State, candidates_of, steps_of, verdict_of
 from its_agent.receipt import Receipt, StopReason
 from its_agent.solution import Candidate, Solution
 
+TROUBLES: Mapping[StopReason, str] = {
+    "backend_lost": "the backend was lost before the first sample",
+    "deadline": "the time was up before the first sample",
+    "cancelled": "the solve was stopped before the first sample",
+}
+
 
 def solution_of(state: State, context: Context) -> Solution:
-    """Make the solution; raises SolveFailed when the backend was lost before any sample."""
+    """Make the solution; raises SolveFailed when the backend was lost, or the solve had to end,
+    before any sample."""
     candidates = candidates_of(state)
     receipt = receipt_of(state, context, candidates)
-    if not candidates and receipt.stopped_because == "backend_lost":
-        raise SolveFailed(
-            f"the backend was lost before the first sample: {'; '.join(receipt.notes)}",
-            receipt=receipt,
-        )
+    trouble = TROUBLES.get(receipt.stopped_because)
+    if not candidates and trouble is not None:
+        raise SolveFailed("; ".join((trouble, *receipt.notes)), receipt=receipt)
     verdict = verdict_of(state)
     if verdict is None:
         return Solution(
@@ -45,7 +51,7 @@ def solution_of(state: State, context: Context) -> Solution:
 
 def receipt_of(state: State, context: Context, candidates: tuple[Candidate, ...]) -> Receipt:
     """Make the receipt from the live ledger."""
-    ledger, settings = context.ledger, context.settings
+    ledger, settings, meter = context.ledger, context.settings, context.door.meter
     reason: StopReason = state.stopped_because or "complete"
     sampling = {
         "temperature": settings.temperature,
@@ -61,8 +67,11 @@ def receipt_of(state: State, context: Context, candidates: tuple[Candidate, ...]
         stopped_because=reason,
         engine=replace(engine, sampling={**engine.sampling, **sampling}),
         elapsed_seconds=ledger.elapsed,
-        engine_prompt_tokens=context.door.engine_prompt_tokens,
+        engine_prompt_tokens=meter.engine_prompt_tokens,
+        unseen_tokens=meter.unseen_tokens,
+        estimated_tokens=meter.estimated_tokens,
+        retries=meter.retries,
         truncated=sum(c.finish == "length" for c in candidates),
         explored_nodes=state.explored_nodes,
-        notes=tuple(entry["text"] for entry in state.notes),
+        notes=(*(entry["text"] for entry in state.notes), *context.notes),
     )

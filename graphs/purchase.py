@@ -26,14 +26,25 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
             "usage": asdict(taken.usage) if before is None else _add(before, taken),
             "candidates": _ids(state) + [c.id for c in taken.candidates],
         },
-        spent=plain_usage(context.ledger.by_purpose),
+        intent=None,
+        **books(context),
     )
     if taken.stop is not None:
         update["stopped_because"] = taken.stop
-    trouble = taken.failure or taken.too_long
-    if trouble is not None:
-        update["notes"] = [note(len(state.steps) + 1, str(trouble))]
+    number = len(state.steps) + 1
+    troubles = [*taken.notes, *(str(t) for t in (taken.failure, taken.too_long) if t)]
+    if troubles:
+        update["notes"] = [note(number, trouble) for trouble in troubles]
     return update
+
+
+def books(context: Context) -> Update:
+    """The ledger and the meter as plain data."""
+    return Update(
+        spent=plain_usage(context.ledger.by_purpose),
+        meter=context.door.meter.to_plain(),
+        elapsed=context.ledger.elapsed,
+    )
 
 
 def share_left(state: State) -> int | None:

@@ -10,9 +10,18 @@ from langgraph.runtime import Runtime
 from its_agent.answers import canonical
 from its_agent.backends.protocol import Request
 from its_agent.graphs.context import Context
+from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import paid
-from its_agent.graphs.sampling import Taken, attempt, best_of, buy, buy_candidates
+from its_agent.graphs.sampling import (
+    Taken,
+    attempt,
+    best_of,
+    buy,
+    buy_candidates,
+    wave_requests,
+)
 from its_agent.graphs.state import State, Update, candidates_of
+from its_agent.policy import Buy
 from its_agent.prompts import ask, ending, follow_up
 from its_agent.solution import Candidate, Message
 
@@ -39,13 +48,15 @@ async def draft(state: State, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     best = best_of(candidates_of(state))
     if best is not None:
-        return Update(refining={"base": best.id, "critique": "", "round": 0})
+        next_intent = await intent(context, [_critique_request(state, best)])
+        return Update(refining={"base": best.id, "critique": "", "round": 0}, intent=next_intent)
     arm = _arm(state)
     taken = await attempt(state, context, path="refine", arm=arm, samples=1, greedy_first=True)
     update = paid(state, context, taken, path="refine", arm=arm)
     drafted = best_of(taken.candidates)
     if drafted is not None:
         update["refining"] = {"base": drafted.id, "critique": "", "round": 0}
+        update["intent"] = await intent(context, [_critique_request(state, drafted)])
     return update
 
 
@@ -53,17 +64,15 @@ async def critique(state: State, runtime: Runtime[Context]) -> Update:
     """Ask what is wrong, in the solution's own conversation."""
     context = runtime.context
     assert state.refining is not None
-    request = Request(
-        messages=(*_conversation(state), follow_up("critique")),
-        max_tokens=CRITIQUE_TOKENS,
-        temperature=0.0,
-        top_p=1.0,
-    )
-    taken = await buy(context, request, purpose="critique")
+    base = _base(state)
+    taken = await buy(context, _critique_request(state, base), purpose="critique")
     texts = [s.text for p in taken.purchases for s in p.samples if s.finish != "aborted"]
     found = texts[0] if texts else ""
     over = not found or taken.stop is not None or _nothing_wrong(found)
     update = paid(state, context, taken, path="refine", arm="critique")
+    if not over:
+        request = _improve_request(state, context, base, found)
+        update["intent"] = await intent(context, [request])
     return update | Update(refining={**state.refining, "critique": found}, refined_to_an_end=over)
 
 
@@ -72,28 +81,18 @@ async def improve(state: State, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     refining = state.refining
     assert refining is not None
-    messages = (
-        *_conversation(state),
-        follow_up("critique"),
-        {"role": "assistant", "content": refining["critique"]},
-        follow_up("improve", ending=ending(state.answer_type)),
-    )
-    request = Request(
-        messages=messages,
-        max_tokens=context.settings.max_tokens,
-        temperature=0.0,
-        top_p=1.0,
-        schema=state.schema,
-    )
+    base = _base(state)
+    request = _improve_request(state, context, base, refining["critique"])
     taken = await buy_candidates(
         context, request, path="refine", arm="improve", answer_type=state.answer_type
     )
     update = paid(state, context, taken, path="refine", arm="improve")
-    better = _improved(_base(state), taken, state)
+    better = _improved(base, taken, state)
     if better is None:
         return update | Update(refined_to_an_end=True)
     return update | Update(
-        refining={"base": better.id, "critique": "", "round": refining["round"] + 1}
+        refining={"base": better.id, "critique": "", "round": refining["round"] + 1},
+        intent=await intent(context, [_critique_request(state, better)]),
     )
 
 
@@ -123,9 +122,39 @@ def _base(state: State) -> Candidate:
     return next(c for c in candidates_of(state) if c.id == state.refining["base"])
 
 
-def _conversation(state: State) -> tuple[Message, ...]:
+def draft_requests(state: State, context: Context, decision: Buy) -> list[Request]:
+    """What `draft` will ask for, if there is no solution to start from."""
+    if best_of(candidates_of(state)) is not None:
+        return []
+    return wave_requests(state, context, arm=_arm(state), samples=1, greedy_first=True)
+
+
+def _critique_request(state: State, base: Candidate) -> Request:
+    return Request(
+        messages=(*_conversation(state, base), follow_up("critique")),
+        max_tokens=CRITIQUE_TOKENS,
+        temperature=0.0,
+        top_p=1.0,
+    )
+
+
+def _improve_request(state: State, context: Context, base: Candidate, critique: str) -> Request:
+    return Request(
+        messages=(
+            *_conversation(state, base),
+            follow_up("critique"),
+            {"role": "assistant", "content": critique},
+            follow_up("improve", ending=ending(state.answer_type)),
+        ),
+        max_tokens=context.settings.max_tokens,
+        temperature=0.0,
+        top_p=1.0,
+        schema=state.schema if context.door.can("structured") else None,
+    )
+
+
+def _conversation(state: State, base: Candidate) -> tuple[Message, ...]:
     """The problem as it was put, and the solution as the assistant's answer."""
-    base = _base(state)
     arm = _arm(state) if base.path in ("refine", "search") else base.strategy.partition("@")[0]
     question = ask(arm, state.messages, state.answer_type)
     return (*question, {"role": "assistant", "content": base.text})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Literal
 
@@ -10,33 +11,59 @@ from langgraph.runtime import Runtime
 
 from its_agent.backends.protocol import Request
 from its_agent.difficulty import Belief
+from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
-from its_agent.graphs.state import State, Update, candidates_of, verdict_of
+from its_agent.graphs.intent import intent
+from its_agent.graphs.refine import draft_requests
+from its_agent.graphs.search import root_requests
+from its_agent.graphs.single_pass import buy_requests
+from its_agent.graphs.state import State, Update, candidates_of, note, verdict_of
 from its_agent.policy import Buy, Situation, Stop
+from its_agent.policy.protocol import Path
 from its_agent.prompts import ARMS, ask
 from its_agent.solution import Problem
 
+FIRST_REQUESTS: Mapping[Path, Callable[[State, Context, Buy], list[Request]]] = {
+    "single_pass": buy_requests,
+    "attempts": buy_requests,
+    "refine": draft_requests,
+    "search": root_requests,
+}
+"""What the first superstep of a path will ask for."""
 IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
 
 async def route(state: State, runtime: Runtime[Context]) -> Update:
     """Decide what to buy next, or to stop."""
     context = runtime.context
-    situation = await situation_of(state, context)
+    try:
+        situation = await situation_of(state, context)
+    except (BackendError, BudgetExceeded) as trouble:
+        reason = "backend_lost" if isinstance(trouble, BackendError) else context.door.interruption
+        return _stop(context, Stop(reason=reason, why=str(trouble)), number=len(state.steps) + 1)
     decision = context.strategy.policy(situation) if _fruitful(state) else IN_VAIN
     if isinstance(decision, Stop):
-        context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
-        return Update(plan=None, stopped_because=decision.reason)
+        return _stop(context, decision)
     context.emit(
         Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
     )
-    return Update(plan={**asdict(decision), "at_most": _at_most(decision, situation)}, bought=None)
+    return Update(
+        plan={**asdict(decision), "at_most": _at_most(decision, situation)},
+        intent=await intent(context, FIRST_REQUESTS[decision.path](state, context, decision)),
+        bought=None,
+    )
+
+
+def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Update:
+    context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
+    update = Update(plan=None, stopped_because=decision.reason)
+    return update if number is None else update | Update(notes=[note(number, decision.why)])
 
 
 def _fruitful(state: State) -> bool:
-    """Whether the last purchase could be made at all; the same one would fail again."""
-    return not state.steps or state.steps[-1]["spent"]["requests"] > 0
+    """Whether the last purchase brought anything at all; the same one would fail again."""
+    return not state.steps or state.steps[-1]["spent"]["compute"] > 0
 
 
 def next_path(
@@ -60,24 +87,24 @@ def _at_most(decision: Buy, situation: Situation) -> float | None:
 async def situation_of(state: State, context: Context) -> Situation:
     """Gather what a policy may look at."""
     candidates = candidates_of(state)
+    ended = [c for c in candidates if c.finish != "aborted"]
     verdict = verdict_of(state)
     prompt = _prompt(state, context)
     leading = verdict.answer if verdict else None
-    capabilities = context.offer.capabilities
     return Situation(
         question=Problem(state.messages).question,
         answer_type=state.answer_type,
         belief=Belief.from_plain(state.belief),
-        remaining=context.ledger.remaining,
-        prompt_tokens=await context.backend.count_prompt(prompt),
+        remaining=context.ledger.unspent,
+        prompt_tokens=await context.door.count_prompt(prompt),
         max_tokens=context.settings.max_tokens,
         token_cost=context.backend.relative_cost,
         bought=Counter(step["path"] for step in state.steps),
-        samples=len(candidates),
-        sample_tokens=sum(c.usage.completion_tokens for c in candidates),
+        samples=len(ended),
+        sample_tokens=sum(c.usage.completion_tokens for c in ended),
         leading=verdict.votes if verdict and leading is not None else 0,
         settled=bool(verdict and verdict.settled),
-        can_search={"continue_partial", "logprobs"} <= capabilities,
+        can_search=context.door.can("continue_partial") and context.door.can("logprobs"),
         refined_to_an_end=state.refined_to_an_end,
         supply=await _supply(state, context),
     )
@@ -94,7 +121,10 @@ def _prompt(state: State, context: Context, arm: str = "step_by_step") -> Reques
 
 
 async def _supply(state: State, context: Context) -> dict[str, int | None]:
+    """What is to be had of each arm; a backend without end of the first has no end of any."""
     supply: dict[str, int | None] = {}
+    if await context.backend.supply(_prompt(state, context)) is None:
+        return supply
     for arm in ARMS:
         warm = _prompt(state, context, arm)
         supply[arm] = await context.backend.supply(warm)

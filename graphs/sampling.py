@@ -10,11 +10,14 @@ from its_agent.answers import extract_answer
 from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend, Purchase
 from its_agent.backends.protocol import Request
-from its_agent.budget import SOLVE, Usage
-from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
+from its_agent.backends.retry import INDISPENSABLE
+from its_agent.budget import Usage
+from its_agent.errors import BackendError, BudgetExceeded, CannotDo, PromptTooLong
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
+from its_agent.graphs.early_stop import EarlyStop
 from its_agent.graphs.state import State
+from its_agent.ledger import SHARED, SOLVE
 from its_agent.prompts import ask
 from its_agent.receipt import StopReason
 from its_agent.solution import AnswerType, Candidate
@@ -44,13 +47,19 @@ class Taken:
     @property
     def stop(self) -> StopReason | None:
         """Why the solve cannot go on, if it cannot."""
-        if self.failure is not None:
+        if self.failure is not None and not _narrows(self.failure):
             return "backend_lost"
-        if any(p.out_of_time for p in self.purchases):
-            return "deadline"
-        if self.short_of is not None and self.short_of.scope == SOLVE:
+        for purchase in self.purchases:
+            if purchase.interrupted in ("deadline", "cancelled"):
+                return purchase.interrupted
+        if self.short_of is not None and self.short_of.scope in (SOLVE, SHARED):
             return "deadline" if self.short_of.limit == "seconds" else "budget"
         return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the receipt should say about the requests."""
+        return tuple(note for purchase in self.purchases for note in purchase.notes)
 
     def __add__(self, other: Taken) -> Taken:
         return Taken(
@@ -61,6 +70,11 @@ class Taken:
         )
 
 
+def _narrows(failure: BackendError) -> bool:
+    """Whether it only says that this path is not to be had from this server."""
+    return isinstance(failure, CannotDo) and failure.capability in INDISPENSABLE
+
+
 async def attempt(
     state: State,
     context: Context,
@@ -69,35 +83,59 @@ async def attempt(
     arm: str,
     samples: int,
     greedy_first: bool,
+    until_decided: bool = False,
 ) -> Taken:
-    """Take samples of one prompt arm: warm ones in one request, a greedy one beside them."""
-    messages = ask(arm, state.messages, state.answer_type)
-    settings = context.settings
-    base = Request(
-        messages=messages,
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        schema=state.schema,
-    )
-    requests = [replace(base, temperature=0.0, top_p=1.0)] if greedy_first else []
-    warm = samples - len(requests)
-    requests += [replace(base, n=warm)] if warm else []
+    """Take samples of one prompt arm: warm ones in one request, a greedy one beside them.
+
+    With `until_decided` those that cannot change the vote any more are aborted.
+    """
+    early = EarlyStop(state, arm=arm, running=samples) if until_decided else None
+    requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(
-                buy_candidates(context, request, path=path, arm=arm, answer_type=state.answer_type)
+                buy_candidates(
+                    context,
+                    request,
+                    path=path,
+                    arm=arm,
+                    answer_type=state.answer_type,
+                    early=early,
+                )
             )
             for request in requests
         ]
     return sum((task.result() for task in tasks), Taken())
 
 
+def wave_requests(
+    state: State, context: Context, *, arm: str, samples: int, greedy_first: bool
+) -> list[Request]:
+    """The requests of one wave."""
+    settings = context.settings
+    base = Request(
+        messages=ask(arm, state.messages, state.answer_type),
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        schema=state.schema if context.door.can("structured") else None,
+    )
+    requests = [replace(base, temperature=0.0, top_p=1.0)] if greedy_first else []
+    warm = samples - len(requests)
+    return requests + ([replace(base, n=warm)] if warm else [])
+
+
 async def buy_candidates(
-    context: Context, request: Request, *, path: str, arm: str, answer_type: AnswerType
+    context: Context,
+    request: Request,
+    *,
+    path: str,
+    arm: str,
+    answer_type: AnswerType,
+    early: EarlyStop | None = None,
 ) -> Taken:
     """Buy one request whose samples are whole solutions."""
-    taken = await buy(context, request, purpose="generate")
+    taken = await buy(context, request, purpose="generate", early=early)
     candidates = [
         candidate(
             context,
@@ -113,14 +151,35 @@ async def buy_candidates(
 
 
 async def buy(
-    context: Context, request: Request, *, purpose: str, door: MeteredBackend | None = None
+    context: Context,
+    request: Request,
+    *,
+    purpose: str,
+    door: MeteredBackend | None = None,
+    early: EarlyStop | None = None,
 ) -> Taken:
     """Buy one request; that it does not fit the budget or the context is a result here.
 
-    `door` pays from a path's own scope instead of from the whole budget.
+    `door` pays from a path's own scope instead of from the whole budget. From a server that knows
+    no `n` the samples are bought one by one, side by side.
     """
+    door = door or context.door
+    if request.n == 1 or door.can("n"):
+        return await _buy_one(door, request, purpose, early)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_buy_one(door, replace(request, n=1), purpose, early))
+            for _ in range(request.n)
+        ]
+    return sum((task.result() for task in tasks), Taken())
+
+
+async def _buy_one(
+    door: MeteredBackend, request: Request, purpose: str, early: EarlyStop | None
+) -> Taken:
+    watch, decided = (early.see, early.signal) if early else (None, None)
     try:
-        purchase = await (door or context.door).buy(request, purpose=purpose)
+        purchase = await door.buy(request, purpose=purpose, watch=watch, decided=decided)
     except BudgetExceeded as exceeded:
         return Taken(short_of=exceeded)
     except PromptTooLong as outgrown:

@@ -18,9 +18,11 @@ from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
+from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import paid, scoped, share_left
 from its_agent.graphs.sampling import Taken, buy
 from its_agent.graphs.state import State, Update
+from its_agent.policy import Buy
 from its_agent.prompts import ask
 from its_agent.search import (
     ROOT,
@@ -88,6 +90,9 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
         standing = algorithm.tell(standing, expansion, results)
         weights |= grown
     update = paid(state, context, sum(brought, Taken()), path="search", arm=_name(state))
+    if not algorithm.finished(standing):
+        ahead = [_request(state, context, standing, e, weights) for e in algorithm.ask(standing)]
+        update["intent"] = await intent(context, [r for r in ahead if r is not None])
     return update | Update(
         search={
             "standing": standing.to_plain(),
@@ -148,14 +153,34 @@ async def _continue(
     expansion: Expansion,
     weights: Mapping[str, Weight],
 ) -> Taken:
+    request = _request(state, context, standing, expansion, weights)
+    return Taken() if request is None else await buy(context, request, purpose="search", door=door)
+
+
+def root_requests(state: State, context: Context, decision: Buy) -> list[Request]:
+    """What the first `expand` will ask for."""
+    algorithm = ALGORITHMS[decision.arm]
+    start = algorithm.start()
+    asked = [_request(state, context, start, e, {}) for e in algorithm.ask(start)]
+    return [request for request in asked if request is not None]
+
+
+def _request(
+    state: State,
+    context: Context,
+    standing: SearchState,
+    expansion: Expansion,
+    weights: Mapping[str, Weight],
+) -> Request | None:
+    """The request for an expansion; None where the path has used up its tokens."""
     partial = standing.tree.path_text(expansion.node)
     question = ask(ARM, state.messages, state.answer_type)
     begun = ({"role": "assistant", "content": partial},) if expansion.node != ROOT else ()
     settings = context.settings
     left = settings.max_tokens - weights.get(expansion.node, Weight()).tokens
     if left < MIN_TOKENS:
-        return Taken()
-    request = Request(
+        return None
+    return Request(
         messages=(*question, *begun),
         n=expansion.width,
         max_tokens=left if expansion.to_end else min(left, settings.step_tokens),
@@ -164,7 +189,6 @@ async def _continue(
         stop=() if expansion.to_end else (STEP_END,),
         continue_partial=bool(begun),
     )
-    return await buy(context, request, purpose="search", door=door)
 
 
 def _grown(

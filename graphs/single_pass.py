@@ -5,10 +5,12 @@ from __future__ import annotations
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
+from its_agent.backends.protocol import Request
 from its_agent.graphs.context import Context
 from its_agent.graphs.purchase import paid
-from its_agent.graphs.sampling import attempt
+from its_agent.graphs.sampling import attempt, wave_requests
 from its_agent.graphs.state import State, Update
+from its_agent.policy import Buy
 
 
 def single_pass() -> StateGraph[State, Context, State, State]:
@@ -25,6 +27,17 @@ async def sample(state: State, runtime: Runtime[Context]) -> Update:
     return await buy_samples(state, runtime.context, path="single_pass")
 
 
+def buy_requests(state: State, context: Context, decision: Buy) -> list[Request]:
+    """What `buy_samples` will ask for."""
+    return wave_requests(
+        state,
+        context,
+        arm=decision.arm,
+        samples=decision.samples,
+        greedy_first=decision.greedy_first,
+    )
+
+
 async def buy_samples(state: State, context: Context, *, path: str) -> Update:
     """Take the samples that the plan names."""
     plan = state.plan
@@ -36,5 +49,6 @@ async def buy_samples(state: State, context: Context, *, path: str) -> Update:
         arm=plan["arm"],
         samples=plan["samples"],
         greedy_first=plan["greedy_first"],
+        until_decided=plan["until_decided"],
     )
     return paid(state, context, taken, path=path, arm=plan["arm"])

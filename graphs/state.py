@@ -30,6 +30,8 @@ class State:
     belief: Plain = field(default_factory=lambda: Belief().to_plain())
     plan: Plain | None = None
     """The purchase that is about to be made, with the most it may cost; None in between."""
+    intent: Plain | None = None
+    """Usage that the next superstep reserves at most; None where it buys nothing."""
     bought: Plain | None = None
     """The purchase that was just made, until its outcome is known."""
     candidates: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
@@ -37,6 +39,12 @@ class State:
     verdict: Plain | None = None
     spent: dict[str, Plain] = field(default_factory=dict[str, Plain])
     """Settled usage by purpose."""
+    meter: Plain = field(default_factory=dict[str, Any])
+    """What the receipt counts beside the ledger."""
+    elapsed: float = 0.0
+    """Seconds since the solve began, without those between a kill and its resumption."""
+    budget: Plain = field(default_factory=dict[str, Any])
+    strategy: str = ""
     stopped_because: StopReason | None = None
     refined_to_an_end: bool = False
     explored_nodes: int = 0
@@ -52,17 +60,25 @@ class Update(TypedDict, total=False):
 
     belief: Plain
     plan: Plain | None
+    intent: Plain | None
     bought: Plain | None
     candidates: list[Plain]
     steps: list[Plain]
     verdict: Plain | None
     spent: dict[str, Plain]
+    meter: Plain
+    elapsed: float
     stopped_because: StopReason | None
     refined_to_an_end: bool
     explored_nodes: int
     refining: Plain | None
     search: Plain | None
     notes: list[Plain]
+
+
+def state_from(values: Mapping[str, Any]) -> State:
+    """Read a state back from the values of a checkpoint."""
+    return State(**values)
 
 
 def candidate_from(plain: Plain) -> Candidate:

@@ -15,12 +15,17 @@ from its_agent.graphs.state import Plain, State, Update, candidates_of
 from its_agent.selection.judgement import Judgement, judge
 from its_agent.solution import Candidate
 
+GRACE_SECONDS = 0.1
+"""What comparing answers may take once the time is up."""
+
 
 async def verify(state: State, runtime: Runtime[Context]) -> Update:
     """Judge all candidates so far and close the step that brought the last ones."""
     context = runtime.context
     candidates = candidates_of(state)
-    clusters = await context.equality.merge([c.answer for c in candidates], state.answer_type)
+    clusters = await context.equality.merge(
+        [c.answer for c in candidates], state.answer_type, within=_time_left(state, context)
+    )
     judgement = judge(candidates, clusters, rule=context.strategy.rule)
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(
@@ -33,6 +38,14 @@ async def verify(state: State, runtime: Runtime[Context]) -> Update:
     if context.strategy.estimates and "first_wave" in context.settings.sources and candidates:
         update["belief"] = _belief(state, context, judgement)
     return update
+
+
+def _time_left(state: State, context: Context) -> float | None:
+    """Seconds for comparisons; a solve that has to end is not kept waiting."""
+    if state.stopped_because in ("deadline", "cancelled"):
+        return GRACE_SECONDS
+    left = context.ledger.remaining.seconds
+    return None if left is None else max(GRACE_SECONDS, left)
 
 
 def _step(

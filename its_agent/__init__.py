@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from its_agent.budget import Budget, Prices, Usage
+from its_agent.ledger import Ledger
 from its_agent.receipt import Receipt, Step
 from its_agent.solution import Candidate, Problem, Solution
+from its_agent.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from its_agent.agent import Agent, solve
@@ -16,11 +18,13 @@ __all__ = (
     "Agent",
     "Budget",
     "Candidate",
+    "Ledger",
     "Prices",
     "Problem",
     "Receipt",
     "Solution",
     "Step",
+    "StopSignal",
     "Usage",
     "solve",
 )

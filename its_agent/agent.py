@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import TracebackType
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from its_agent import loop
-from its_agent.answers import infer_answer_type
 from its_agent.backends.connect import connect
-from its_agent.backends.metered import MIN_TOKENS, MeteredBackend
-from its_agent.backends.protocol import Backend, Offer, Request
-from its_agent.budget import DEFAULT_COMPUTE, Budget, Ledger, Prices, Usage, compute_units
+from its_agent.backends.metered import Meter, MeteredBackend
+from its_agent.backends.protocol import Backend
+from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices, Usage
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
-from its_agent.errors import BudgetTooSmall, InvalidOption, PromptTooLong
+from its_agent.errors import BackendUnreachable, InvalidOption, ItsAgentError
 from its_agent.events import Emitter, Event, Sink, Solved
+from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
-from its_agent.graphs.state import State
+from its_agent.graphs.state import State, candidates_of, state_from
+from its_agent.graphs.thread import charge, find, has_begun, thread
+from its_agent.ledger import SOLVE, Ledger
 from its_agent.policy import strategy_named
-from its_agent.prompts import ask
-from its_agent.solution import AnswerType, Message, Problem, Solution
+from its_agent.preflight import check_affordable, initial_state
+from its_agent.solution import Candidate, Message, Problem, Solution
+from its_agent.stop_signal import StopSignal
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
-
-ROOMY_CONTEXT = 1 << 20
-"""Taken for the context of a backend that does not tell it."""
 
 
 class Agent:
     """Solves problems on one backend, each inside its own budget.
 
     Holds connections and worker processes: close it with `aclose`, or use it as an async context
-    manager. `asolve` and `astream` belong to the caller's event loop, `solve` to a background one.
+    manager. The async names belong to the caller's event loop, the others to a background one.
     """
 
     def __init__(
@@ -48,13 +51,15 @@ class Agent:
         top_p: float = 0.95,
         estimate: Iterable[str] = SOURCES,
         prices: Prices | None = None,
+        checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """Choose what answers and how the budget is spent.
 
         `backend` is a base URL or a Backend; None takes ITS_BASE_URL, else a running embedded
         engine. `max_tokens` bounds every sample; `temperature` and `top_p` are those of warm
-        samples; `estimate` names the sources of difficulty that may be asked. Raises NoEngine,
+        samples; `estimate` names the sources of difficulty that may be asked; `checkpointer` is
+        any LangGraph checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
         UnknownStrategy or InvalidOption.
         """
         self._strategy = strategy_named(strategy)
@@ -65,32 +70,51 @@ class Agent:
             sources=_sources(estimate),
         )
         self._prices = prices
+        self._checkpointer = checkpointer
         self._on_event = on_event
         self._backend = connect(backend)
         self._equality = AnswerEquality()
-        self._graph = solve_graph().compile(name="its_agent")
+        self._graph = _compiled()
 
     async def asolve(
-        self, problem: ProblemLike, *, max_compute_budget: int | Budget = DEFAULT_COMPUTE
+        self,
+        problem: ProblemLike,
+        *,
+        max_compute_budget: int | Budget = DEFAULT_COMPUTE,
+        ledger: Ledger | None = None,
+        stop: StopSignal | None = None,
+        thread_id: str | None = None,
     ) -> Solution:
         """Solve one problem inside a budget of compute units, or a Budget.
 
-        Raises InvalidProblem, InvalidBudget, BudgetTooSmall, PromptTooLong, UnknownModel or
-        BackendUnreachable before any spend, and SolveFailed, with the receipt, when the backend
-        was lost before the first sample.
+        `ledger` is a budget that this solve shares with others: both limits hold. `stop` ends the
+        solve from outside; like a deadline it leaves the best answer so far. `thread_id` names
+        the run, so that `aresume` can take it up again.
+
+        Raises InvalidProblem, InvalidBudget, BudgetTooSmall, PromptTooLong, UnknownModel,
+        InvalidOption or BackendUnreachable before any spend, and SolveFailed, with the receipt,
+        when the backend was lost, or the time was up, before the first sample.
         """
-        return await self._solve(problem, max_compute_budget, self._sinks())
+        sinks = self._sinks()
+        return await self._solve(problem, max_compute_budget, sinks, ledger, stop, thread_id)
 
     async def astream(
-        self, problem: ProblemLike, *, max_compute_budget: int | Budget = DEFAULT_COMPUTE
+        self,
+        problem: ProblemLike,
+        *,
+        max_compute_budget: int | Budget = DEFAULT_COMPUTE,
+        ledger: Ledger | None = None,
+        stop: StopSignal | None = None,
+        thread_id: str | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Solve and yield every event; the last one is Solved. Raises what `asolve` raises.
 
         Leaving the loop early cancels the solve and aborts its requests.
         """
         events: asyncio.Queue[Event | None] = asyncio.Queue()
+        sinks = (*self._sinks(), events.put_nowait)
         solving = asyncio.create_task(
-            self._solve(problem, max_compute_budget, (*self._sinks(), events.put_nowait))
+            self._solve(problem, max_compute_budget, sinks, ledger, stop, thread_id)
         )
         solving.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -101,11 +125,113 @@ class Agent:
             solving.cancel()
             await asyncio.wait([solving])
 
+    async def aresume(
+        self,
+        thread_id: str,
+        *,
+        checkpoint_id: str | None = None,
+        ledger: Ledger | None = None,
+        stop: StopSignal | None = None,
+    ) -> Solution:
+        """Go on with a run that was killed, or from an earlier moment of its history.
+
+        Its budget goes on where it stood, wherever it is resumed from: what was in flight is
+        charged at its reservation, and going back refunds nothing. A run that has ended costs
+        nothing more. Raises InvalidOption where there is no such run, or it was started with
+        another strategy, and what `asolve` raises.
+        """
+        notes: list[str] = []
+        graph = self._checkpointed(notes)
+        latest = await find(graph, thread_id)
+        begun = state_from(latest.values)
+        if begun.strategy != self._strategy.name:
+            raise InvalidOption(
+                f"the run {thread_id!r} was started with strategy {begun.strategy!r}, this agent "
+                f"has {self._strategy.name!r}"
+            )
+        place = latest if checkpoint_id is None else await find(graph, thread_id, checkpoint_id)
+        own = self._ledger(Budget(**begun.budget), ledger, latest.spent, begun.elapsed)
+        state = state_from(place.values)
+        context = await self._context(
+            own,
+            self._sinks(),
+            stop or StopSignal(),
+            durable=True,
+            notes=notes,
+            meter=Meter.from_plain(begun.meter),
+            paid=list(candidates_of(state)),
+        )
+        if place.next is None:
+            return solution_of(state, context)
+        await charge(graph, place, latest.spent)
+        return await self._run(graph, None, context, thread_id)
+
+    async def abatch(
+        self,
+        problems: Iterable[ProblemLike],
+        *,
+        max_compute_budget: int | Budget = DEFAULT_COMPUTE,
+        total_compute_budget: int | Budget | None = None,
+        concurrency: int = 16,
+        stop: StopSignal | None = None,
+    ) -> list[Solution | ItsAgentError]:
+        """Solve many problems, `concurrency` at once, each inside its own budget and all of them
+        inside the total.
+
+        Returns, in the order of the problems, a Solution or the error that its solve ended with:
+        one failure does not lose the others' work.
+        """
+        total = None
+        if total_compute_budget is not None:
+            clock = asyncio.get_running_loop().time
+            total = Ledger(Budget.of(total_compute_budget), prices=self._prices, clock=clock)
+        places = asyncio.Semaphore(int(_within("concurrency", concurrency, 1, 1 << 16)))
+        sinks = self._sinks()
+
+        async def one(problem: ProblemLike) -> Solution | ItsAgentError:
+            async with places:
+                try:
+                    return await self._solve(problem, max_compute_budget, sinks, total, stop, None)
+                except ItsAgentError as error:
+                    return error
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(problem)) for problem in problems]
+        return [task.result() for task in tasks]
+
     def solve(
-        self, problem: ProblemLike, *, max_compute_budget: int | Budget = DEFAULT_COMPUTE
+        self,
+        problem: ProblemLike,
+        *,
+        max_compute_budget: int | Budget = DEFAULT_COMPUTE,
+        thread_id: str | None = None,
     ) -> Solution:
         """Do what `asolve` does, from synchronous code or inside a running event loop."""
-        return loop.run(self.asolve(problem, max_compute_budget=max_compute_budget))
+        return loop.run(
+            self.asolve(problem, max_compute_budget=max_compute_budget, thread_id=thread_id)
+        )
+
+    def resume(self, thread_id: str, *, checkpoint_id: str | None = None) -> Solution:
+        """Do what `aresume` does, from synchronous code."""
+        return loop.run(self.aresume(thread_id, checkpoint_id=checkpoint_id))
+
+    def batch(
+        self,
+        problems: Iterable[ProblemLike],
+        *,
+        max_compute_budget: int | Budget = DEFAULT_COMPUTE,
+        total_compute_budget: int | Budget | None = None,
+        concurrency: int = 16,
+    ) -> list[Solution | ItsAgentError]:
+        """Do what `abatch` does, from synchronous code."""
+        return loop.run(
+            self.abatch(
+                problems,
+                max_compute_budget=max_compute_budget,
+                total_compute_budget=total_compute_budget,
+                concurrency=concurrency,
+            )
+        )
 
     def close(self) -> None:
         """Do what `aclose` does, for an agent that was used synchronously."""
@@ -128,57 +254,113 @@ class Agent:
         await self.aclose()
 
     async def _solve(
-        self, given: ProblemLike, limits: int | Budget, sinks: tuple[Sink, ...]
+        self,
+        given: ProblemLike,
+        limits: int | Budget,
+        sinks: tuple[Sink, ...],
+        shared: Ledger | None,
+        stop: StopSignal | None,
+        thread_id: str | None,
     ) -> Solution:
         problem, budget = Problem.of(given), Budget.of(limits)
-        ledger = Ledger(budget, prices=self._prices)
-        offer = await self._backend.offer()
-        context = self._context(ledger, offer, sinks)
-        state = _initial_state(problem)
-        await self._check_affordable(state, context)
-        result = await self._graph.ainvoke(state, context=context, version="v2")
+        state = initial_state(problem, budget, self._strategy.name)
+        notes: list[str] = []
+        graph = self._graph if thread_id is None else self._checkpointed(notes)
+        if thread_id is not None and await has_begun(graph, thread_id):
+            raise InvalidOption(
+                f"there is a run {thread_id!r} already; resume it, or give another thread_id"
+            )
+        ledger = self._ledger(budget, shared)
+        context = await self._context(
+            ledger,
+            sinks,
+            stop or StopSignal(),
+            state=state,
+            durable=thread_id is not None,
+            notes=notes,
+        )
+        return await self._run(graph, state, context, thread_id)
+
+    async def _run(
+        self, graph: Any, state: State | None, context: Context, thread_id: str | None
+    ) -> Solution:
+        if thread_id is None:
+            result = await graph.ainvoke(state, context=context, version="v2")
+        else:
+            result = await graph.ainvoke(
+                state, thread(thread_id), context=context, version="v2", durability="sync"
+            )
         solution = solution_of(result.value, context)
         context.emit(Solved, solution=solution)
         return solution
 
+    def _checkpointed(self, notes: list[str]) -> Any:
+        if self._checkpointer is None:
+            raise InvalidOption(
+                "a thread_id needs a checkpointer: pass checkpointer=… to the agent"
+            )
+        saver = ForgivingSaver(self._checkpointer, notes.append)
+        return solve_graph().compile(name="its_agent", checkpointer=saver)
+
+    def _ledger(
+        self,
+        budget: Budget,
+        shared: Ledger | None,
+        spent: Mapping[str, Usage] | None = None,
+        elapsed: float = 0.0,
+    ) -> Ledger:
+        if shared is not None:
+            return shared.scope(budget, name=SOLVE, spent=spent, elapsed=elapsed)
+        return Ledger(
+            budget,
+            prices=self._prices,
+            spent=spent,
+            elapsed=elapsed,
+            name=SOLVE,
+            clock=asyncio.get_running_loop().time,
+        )
+
     def _sinks(self) -> tuple[Sink, ...]:
         return (self._on_event,) if self._on_event else ()
 
-    def _context(self, ledger: Ledger, offer: Offer, sinks: tuple[Sink, ...]) -> Context:
+    async def _context(
+        self,
+        ledger: Ledger,
+        sinks: tuple[Sink, ...],
+        stop: StopSignal,
+        *,
+        state: State | None = None,
+        durable: bool,
+        notes: list[str],
+        meter: Meter | None = None,
+        paid: list[Candidate] | None = None,
+    ) -> Context:
+        """Meet the backend, and check that it can serve a new state within the ledger."""
+        try:
+            async with stop.guard(ledger.remaining.seconds):
+                offer = await self._backend.offer()
+                if state is not None:
+                    room = offer.fingerprint.context_length
+                    await check_affordable(state, self._backend, ledger, room)
+        except TimeoutError:
+            raise BackendUnreachable(
+                "the backend did not say what it is before the solve had to end; "
+                "check that it answers, or give the solve more seconds"
+            ) from None
         emit = Emitter(ledger, sinks)
-        room = offer.fingerprint.context_length or ROOMY_CONTEXT
         return Context(
             backend=self._backend,
-            door=MeteredBackend(self._backend, ledger, emit, context=room),
+            door=MeteredBackend(self._backend, ledger, emit, offer=offer, stop=stop, meter=meter),
             offer=offer,
             ledger=ledger,
             emit=emit,
             equality=self._equality,
             strategy=self._strategy,
             settings=self._settings,
+            durable=durable,
+            notes=notes,
+            paid=paid or [],
         )
-
-    async def _check_affordable(self, state: State, context: Context) -> None:
-        prompt = await self._backend.count_prompt(_shortest(state))
-        room = context.offer.fingerprint.context_length
-        if room is not None and prompt + MIN_TOKENS > room:
-            raise PromptTooLong(
-                f"the prompt has {prompt:,} tokens and the model's context {room:,}; at least "
-                f"{MIN_TOKENS} must be left for the answer: shorten the problem"
-            )
-        price = compute_units(
-            prompt=prompt,
-            cached=0,
-            completion=MIN_TOKENS,
-            relative_cost=self._backend.relative_cost,
-        )
-        least = Usage(prompt_tokens=prompt, completion_tokens=MIN_TOKENS, requests=1, compute=price)
-        shortfall = context.ledger.shortfall(least)
-        if shortfall is not None:
-            raise BudgetTooSmall(
-                f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
-                f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
-            )
 
 
 def solve(
@@ -197,23 +379,9 @@ def solve(
     return loop.run(once())
 
 
-def _initial_state(problem: Problem) -> State:
-    return State(
-        messages=[dict(message) for message in problem.messages],
-        answer_type=_answer_type(problem),
-        schema=None if problem.schema is None else dict(problem.schema),
-    )
-
-
-def _answer_type(problem: Problem) -> AnswerType:
-    if problem.schema is not None:
-        return "json"
-    return problem.answer_type or infer_answer_type(problem.question)
-
-
-def _shortest(state: State) -> Request:
-    arm = "plain" if state.answer_type == "text" else "step_by_step"
-    return Request(messages=ask(arm, state.messages, state.answer_type), max_tokens=MIN_TOKENS)
+@cache
+def _compiled() -> Any:
+    return solve_graph().compile(name="its_agent")
 
 
 def _sources(names: Iterable[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""One budget that holds: immutable limits, additive usage, and the ledger between them.
+"""What may be used and what was used: immutable limits, and usage that adds up.
 
 One compute unit is one token pushed through the model, generated or read; prompt tokens served
 from the prefix cache cost nothing, and a token of another model costs its `relative_cost`.
@@ -7,16 +7,12 @@ from the prefix cache cost nothing, and a token of another model costs its `rela
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
-from its_agent.errors import BudgetExceeded, InvalidBudget
+from its_agent.errors import InvalidBudget
 
 DEFAULT_COMPUTE = 4_000
 """Compute units that a solve may use when the caller names no budget."""
-SOLVE = "solve"
-"""Name of a solve's own ledger; its scopes carry the names of paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,161 +104,3 @@ class Prices:
             + usage.completion_tokens * self.completion
         )
         return total / 1e6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remaining:
-    """What is left of each limit; None where there is no limit."""
-
-    compute: int | None
-    requests: int | None
-    seconds: float | None
-    usd: float | None
-
-
-@dataclass(slots=True, kw_only=True)
-class Reservation:
-    """A promise of the ledger to pay up to `held`; settled exactly once."""
-
-    purpose: str
-    held: Usage
-    _ledger: Ledger = field(repr=False)
-    _open: bool = True
-
-    def release(self, part: Usage) -> None:
-        """Give back a part that is known not to be needed, such as a finished sample's rest."""
-        if self._open:
-            self._ledger.hold(self.held - part, instead_of=self.held)
-            self.held = self.held - part
-
-    def settle(self, actual: Usage) -> None:
-        """Charge what was used and give back the rest. Raises RuntimeError the second time."""
-        if not self._open:
-            raise RuntimeError("the reservation is already settled")
-        self._open = False
-        self._ledger.charge(self.purpose, actual, held=self.held)
-
-
-class Ledger:
-    """Reserves the worst case before a request and settles what it used: settled + held ≤ budget.
-
-    A scope is a ledger whose reservations also count against its parent; what a scope leaves
-    over was never taken from the parent. Not safe across threads: one event loop owns it.
-    """
-
-    def __init__(
-        self,
-        budget: Budget,
-        *,
-        prices: Prices | None = None,
-        spent: Mapping[str, Usage] | None = None,
-        parent: Ledger | None = None,
-        name: str = SOLVE,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Open a ledger; `spent` carries what an earlier part of the same run has used.
-
-        Raises InvalidBudget for a dollar limit without prices.
-        """
-        if budget.usd is not None and prices is None:
-            raise InvalidBudget("a usd budget needs prices: pass prices=Prices(...) to the agent")
-        self.budget = budget
-        self.name = name
-        self._prices = prices
-        self._parent = parent
-        self._clock = clock
-        self._started = clock()
-        self._by_purpose: dict[str, Usage] = dict(spent or {})
-        self._held = Usage()
-
-    @property
-    def by_purpose(self) -> Mapping[str, Usage]:
-        """Settled usage, by the purpose it was reserved for."""
-        return dict(self._by_purpose)
-
-    @property
-    def spent(self) -> Usage:
-        """Settled usage in all."""
-        return sum(self._by_purpose.values(), Usage())
-
-    @property
-    def held(self) -> Usage:
-        """Reserved and not settled yet."""
-        return self._held
-
-    @property
-    def elapsed(self) -> float:
-        """Wall-clock seconds since the ledger was opened."""
-        return self._clock() - self._started
-
-    @property
-    def remaining(self) -> Remaining:
-        """What can still be reserved here, the parent's limits included."""
-        used, budget = self.spent + self._held, self.budget
-        own = Remaining(
-            compute=None if budget.compute is None else budget.compute - used.compute,
-            requests=None if budget.requests is None else budget.requests - used.requests,
-            seconds=None if budget.seconds is None else budget.seconds - self.elapsed,
-            usd=None if budget.usd is None else budget.usd - self._usd(used),
-        )
-        return own if self._parent is None else _tighter(own, self._parent.remaining)
-
-    def reserve(self, cost: Usage, purpose: str) -> Reservation:
-        """Set the worst case aside. Raises BudgetExceeded, which names the limit, if it is more
-        than what is left here or in a parent."""
-        shortfall = self.shortfall(cost)
-        if shortfall is not None:
-            raise shortfall
-        self.hold(cost)
-        return Reservation(purpose=purpose, held=cost, _ledger=self)
-
-    def shortfall(self, cost: Usage) -> BudgetExceeded | None:
-        """Say which limit a cost would break, here or in a parent; None where it fits."""
-        left = self.remaining
-        asked = {"compute": cost.compute, "requests": cost.requests, "usd": self._usd(cost)}
-        for limit, requested in asked.items():
-            available: float | None = getattr(left, limit)
-            if available is not None and requested > available:
-                return self._exceeded(limit, requested, available)
-        if left.seconds is not None and left.seconds <= 0:
-            return self._exceeded("seconds", 0, left.seconds)
-        return None
-
-    def scope(self, budget: Budget, *, name: str) -> Ledger:
-        """Open a nested ledger with limits of its own."""
-        return Ledger(budget, prices=self._prices, parent=self, name=name, clock=self._clock)
-
-    def hold(self, cost: Usage, *, instead_of: Usage | None = None) -> None:
-        """Count a reservation, or replace one, here and in every parent."""
-        self._held = self._held + cost - (instead_of or Usage())
-        if self._parent is not None:
-            self._parent.hold(cost, instead_of=instead_of)
-
-    def charge(self, purpose: str, actual: Usage, *, held: Usage) -> None:
-        """Turn a reservation into settled usage, here and in every parent."""
-        self._held = self._held - held
-        self._by_purpose[purpose] = self._by_purpose.get(purpose, Usage()) + actual
-        if self._parent is not None:
-            self._parent.charge(purpose, actual, held=held)
-
-    def _exceeded(self, limit: str, requested: float, remaining: float) -> BudgetExceeded:
-        return BudgetExceeded(
-            limit=limit, requested=requested, remaining=remaining, scope=self.name
-        )
-
-    def _usd(self, usage: Usage) -> float:
-        return 0.0 if self._prices is None else self._prices.usd(usage)
-
-
-def _tighter(one: Remaining, other: Remaining) -> Remaining:
-    def least(name: str) -> float | None:
-        values = [v for r in (one, other) if (v := getattr(r, name)) is not None]
-        return min(values, default=None)
-
-    compute, requests = least("compute"), least("requests")
-    return Remaining(
-        compute=None if compute is None else int(compute),
-        requests=None if requests is None else int(requests),
-        seconds=least("seconds"),
-        usd=least("usd"),
-    )

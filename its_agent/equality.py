@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import re
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -53,15 +55,26 @@ class AnswerEquality:
         return await self._same_expressions(expression(a), expression(b))
 
     async def merge(
-        self, answers: Sequence[str | None], answer_type: AnswerType
+        self,
+        answers: Sequence[str | None],
+        answer_type: AnswerType,
+        *,
+        within: float | None = None,
     ) -> list[int | None]:
-        """The cluster of each answer, numbered by first appearance; None for a missing one."""
+        """The cluster of each answer, numbered by first appearance; None for a missing one.
+
+        After `within` seconds the rest is compared by its normal form alone.
+        """
         heads: list[str] = []
         clusters: list[int | None] = []
+        until = None if within is None else time.monotonic() + within
         for answer in answers:
-            cluster = None if answer is None else await self._place(answer, heads, answer_type)
-            if answer is not None and cluster == len(heads):
-                heads.append(answer)
+            cluster = None
+            if answer is not None:
+                left = None if until is None else until - time.monotonic()
+                cluster = await self._place(answer, heads, answer_type, left)
+                if cluster == len(heads):
+                    heads.append(answer)
             clusters.append(cluster)
         return clusters
 
@@ -84,14 +97,18 @@ class AnswerEquality:
     ) -> None:
         await self.aclose()
 
-    async def _place(self, answer: str, heads: Sequence[str], answer_type: AnswerType) -> int:
+    async def _place(
+        self, answer: str, heads: Sequence[str], answer_type: AnswerType, within: float | None
+    ) -> int:
         form = canonical(answer, answer_type)
         for index, head in enumerate(heads):
             if canonical(head, answer_type) == form:
                 return index
-        for index, head in enumerate(heads):
-            if await self.same(head, answer, answer_type):
-                return index
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                for index, head in enumerate(heads):
+                    if await self.same(head, answer, answer_type):
+                        return index
         return len(heads)
 
     async def _same_expressions(self, a: str, b: str) -> bool:

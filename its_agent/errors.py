@@ -13,6 +13,7 @@ ItsAgentError
 ├── BackendError
 │   ├── BackendUnreachable  nothing answers at that address
 │   ├── BackendRefused      the server answered with an error status
+│   │   └── CannotDo        it refused something that not every server can
 │   ├── BackendGarbled      the server's answer is not what the protocol says
 │   ├── BackendLost         the server went away in the middle of an answer
 │   └── ScriptExhausted     a scripted or recorded backend holds no more samples
@@ -95,9 +96,19 @@ class BackendUnreachable(BackendError):
 class BackendRefused(BackendError):
     """The server answered with an error status."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, retry_after: float | None = None) -> None:
         self.status = status
+        self.retry_after = retry_after
+        """Seconds that the server asks to wait."""
         super().__init__(message)
+
+
+class CannotDo(BackendRefused):
+    """The server refused a parameter; `capability` names what it cannot do."""
+
+    def __init__(self, message: str, *, status: int, capability: str) -> None:
+        self.capability = capability
+        super().__init__(message, status=status)
 
 
 class BackendGarbled(BackendError):

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from its_agent.budget import Ledger, Usage
+from its_agent.budget import Usage
+from its_agent.ledger import Ledger
 from its_agent.solution import Candidate, Solution, Verdict
 
 
@@ -51,6 +52,16 @@ class Generating(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying(Event):
+    """A request failed and is made again."""
+
+    purpose: str
+    wait: float
+    """Seconds until then."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spent(Event):
     """A request was settled."""
 
@@ -92,7 +103,9 @@ class Emitter:
         self._sinks = sinks
 
     def __call__(self, kind: type[Event], **details: Any) -> None:
-        """Build an event of this kind and deliver it."""
+        """Build an event of this kind and deliver it, where anybody listens."""
+        if not self._sinks:
+            return
         event = kind(
             spent=self._ledger.spent,
             held=self._ledger.held,

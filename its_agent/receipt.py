@@ -55,6 +55,13 @@ class Receipt:
     """Wall-clock time of the solve."""
     engine_prompt_tokens: int = 0
     """Prompt tokens as the engine's own counter adds them up: once for every sample."""
+    unseen_tokens: int = 0
+    """Part of the generated tokens: a bound for what the engine may have made of aborted or lost
+    samples after the last piece that arrived."""
+    estimated_tokens: int = 0
+    """Part of the tokens: upper estimates, where the engine told no count."""
+    retries: int = 0
+    """Requests that were made again after a failure; they are among the requests."""
     truncated: int = 0
     """Samples cut off by their `max_tokens`, which never vote."""
     explored_nodes: int = 0
@@ -84,6 +91,11 @@ class Receipt:
             *_table(self._step_rows()),
         ]
         lines += [f"cut off    {self.truncated} samples by max_tokens"] if self.truncated else []
+        lines += [f"retries    {self.retries}"] if self.retries else []
+        if self.unseen_tokens:
+            lines.append(f"bound      {self.unseen_tokens} tokens for what an abort left unseen")
+        if self.estimated_tokens:
+            lines.append(f"estimated  {self.estimated_tokens} tokens, as the engine told no count")
         lines += [f"note       {note}" for note in self.notes]
         return "\n".join(lines)
 

@@ -25,6 +25,7 @@ def template_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.md")))
 
 
+@cache
 def variables(name: str) -> frozenset[str]:
     """Name the variables that a template uses."""
     source = (FOLDER / f"{name}.md").read_text(encoding="utf-8")

@@ -4,23 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from its_agent.backends.protocol import Delta, Request, Tokens
 from its_agent.backends.scripted import ScriptedBackend
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirk:
+    """What a server does otherwise than vLLM does."""
+
+    refuses: Callable[[Mapping[str, Any]], str | None] = lambda body: None
+    """Says what it cannot do about a request's body, which then gets a 400."""
+    failures: Sequence[tuple[int, Mapping[str, str]]] = ()
+    """Status and headers that the first requests are answered with."""
+    tokenizes: bool = True
+    lacks: Collection[str] = ()
+    """Fields of events that are never sent: "usage", "logprobs"."""
+    one_choice: bool = False
+    ignores: Collection[str] = ()
+    """Fields of requests that are not heeded: "stop", "max_tokens", "max_completion_tokens"."""
+    repeats: bool = False
+    """Sends every event twice."""
+    cut_after: int | None = None
+    """Events after which the first answer's connection is closed."""
+    hangs_after: int | None = None
+    """Events after which the connection stays open and silent; -1 is after the last one."""
+    says: bytes | None = None
+    """Sent in place of an answer."""
+    slow: float = 0.0
+    """Seconds before the first event."""
+
+
 @contextmanager
-def served(backend: ScriptedBackend, *, model: str = "scripted") -> Generator[str]:
+def served(
+    backend: ScriptedBackend, *, model: str = "scripted", quirk: Quirk = Quirk()
+) -> Generator[str]:
     """The base URL of a server that answers with the backend's samples."""
 
     class Pages(_Pages):
         source = backend
         name = model
+        odd = quirk
+        failures = iter(quirk.failures)
+        whole = quirk.cut_after is None
+        closing = Event()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     thread = Thread(target=server.serve_forever, daemon=True)
@@ -28,6 +61,7 @@ def served(backend: ScriptedBackend, *, model: str = "scripted") -> Generator[st
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
+        Pages.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -36,6 +70,10 @@ def served(backend: ScriptedBackend, *, model: str = "scripted") -> Generator[st
 class _Pages(BaseHTTPRequestHandler):
     source: ScriptedBackend
     name: str
+    odd: Quirk
+    failures: Iterator[tuple[int, Mapping[str, str]]]
+    whole: bool
+    closing: Event
 
     def do_GET(self) -> None:
         pages: Mapping[str, Mapping[str, Any]] = {
@@ -47,11 +85,25 @@ class _Pages(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        request = _request(body)
+        request = _request(body, self.odd)
         if self.path == "/tokenize":
-            self._send(200, {"count": asyncio.run(self.source.count_prompt(request))})
+            if not self.odd.tokenizes:
+                self._send(404, {"detail": "Not Found"})
+            else:
+                self._send(200, {"count": asyncio.run(self.source.count_prompt(request))})
+            return
+        status, headers = next(self.failures, (200, {}))
+        refused = self.odd.refuses(body)
+        if refused is not None:
+            status, headers = 400, {}
+        if status != 200:
+            said = {"error": {"message": refused or "not now", "code": status}}
+            self._write(status, "application/json", json.dumps(said).encode(), headers)
+        elif self.odd.says is not None:
+            self._write(200, "text/event-stream", self.odd.says)
         else:
-            self._send_events(asyncio.run(_events(self.source, request)))
+            told = body.get("stream_options", {}).get("continuous_usage_stats", False)
+            self._send_events(asyncio.run(_events(self.source, request, counted=told)))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: standard error belongs to the command that is tested."""
@@ -60,23 +112,49 @@ class _Pages(BaseHTTPRequestHandler):
         self._write(status, "application/json", json.dumps(page).encode())
 
     def _send_events(self, events: list[Mapping[str, Any]]) -> None:
-        lines = [*(json.dumps(event) for event in events), "[DONE]"]
-        text = "".join(f"data: {line}\n\n" for line in lines)
-        self._write(200, "text/event-stream", text.encode())
+        lines = [*(json.dumps(_without(event, self.odd.lacks)) for event in events), "[DONE]"]
+        if "usage" in self.odd.lacks:
+            lines = [line for line in lines if '"choices": []' not in line]
+        if self.odd.repeats:
+            lines = [line for line in lines for _ in (1, 2)]
+        whole = "".join(f"data: {line}\n\n" for line in lines).encode()
+        if self.odd == Quirk():
+            self._write(200, "text/event-stream", whole)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.closing.wait(self.odd.slow)
+        shown, hangs = lines, False
+        if not type(self).whole:
+            type(self).whole = True
+            shown = lines[: self.odd.cut_after]
+        elif self.odd.hangs_after is not None:
+            shown, hangs = lines[: self.odd.hangs_after], True
+        for line in shown:
+            self.wfile.write(f"data: {line}\n\n".encode())
+            self.wfile.flush()
+        if hangs:
+            self.closing.wait(60)
 
-    def _write(self, status: int, kind: str, content: bytes) -> None:
+    def _write(
+        self, status: int, kind: str, content: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
 
-def _request(body: Mapping[str, Any]) -> Request:
+def _request(body: Mapping[str, Any], quirk: Quirk) -> Request:
+    body = {field: value for field, value in body.items() if field not in quirk.ignores}
     return Request(
         messages=tuple(body["messages"]),
-        max_tokens=body.get("max_tokens", 1),
-        n=body.get("n", 1),
+        max_tokens=body.get("max_tokens", body.get("max_completion_tokens", 1 << 20)),
+        n=1 if quirk.one_choice else body.get("n", 1),
         temperature=body.get("temperature", 1.0),
         top_logprobs=body.get("top_logprobs", 0),
         stop=tuple(body.get("stop", ())),
@@ -85,11 +163,14 @@ def _request(body: Mapping[str, Any]) -> Request:
     )
 
 
-async def _events(backend: ScriptedBackend, request: Request) -> list[Mapping[str, Any]]:
-    return [_event(item) async for item in backend.stream(request)]
+async def _events(
+    backend: ScriptedBackend, request: Request, *, counted: bool
+) -> list[Mapping[str, Any]]:
+    prompt = await backend.count_prompt(request) if counted else None
+    return [_event(item, prompt) async for item in backend.stream(request)]
 
 
-def _event(item: Delta | Tokens) -> Mapping[str, Any]:
+def _event(item: Delta | Tokens, prompt: int | None) -> Mapping[str, Any]:
     if isinstance(item, Tokens):
         usage = {"prompt_tokens": item.prompt, "completion_tokens": item.completion}
         return {"choices": [], "usage": usage}
@@ -103,8 +184,19 @@ def _event(item: Delta | Tokens) -> Mapping[str, Any]:
         "logprobs": {"content": tokens},
         "finish_reason": item.finish,
     }
-    usage = {"prompt_tokens": 0, "completion_tokens": item.tokens}
+    if prompt is None:
+        return {"choices": [choice]}
+    usage = {"prompt_tokens": prompt, "completion_tokens": item.tokens}
     return {"choices": [choice], "usage": usage}
+
+
+def _without(event: Mapping[str, Any], fields: Collection[str]) -> Mapping[str, Any]:
+    kept = {field: value for field, value in event.items() if field not in fields}
+    kept["choices"] = [
+        {field: value for field, value in choice.items() if field not in fields}
+        for choice in event["choices"]
+    ]
+    return kept
 
 
 def _alternatives(item: Delta, place: int) -> list[Mapping[str, Any]]:

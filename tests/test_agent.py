@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable
+from typing import TypedDict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langgraph.graph import START, StateGraph
 from scripted_server import served
+from virtual_time import in_virtual_time
 
-from its_agent import Agent, Budget, Problem, Solution, Usage
+from its_agent import Agent, Budget, Ledger, Problem, Solution, StopSignal, Usage
 from its_agent.agent import ProblemLike
-from its_agent.backends.protocol import Request
+from its_agent.backends.protocol import Offer, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.difficulty import SOURCES
 from its_agent.errors import (
     BackendLost,
+    BackendUnreachable,
     BudgetTooSmall,
     InvalidBudget,
     InvalidInput,
@@ -115,7 +120,9 @@ def test_no_run_exceeds_its_budget_and_every_run_ends_well(
     )
     events: list[Event] = []
     try:
-        solution = asyncio.run(solved(backend, budget, question, strategy=strategy, events=events))
+        solution = in_virtual_time(
+            solved(backend, budget, question, strategy=strategy, events=events)
+        )
     except BudgetTooSmall:
         assert backend.requests == []
         return
@@ -141,22 +148,144 @@ def test_no_run_exceeds_its_budget_and_every_run_ends_well(
         )
 
 
-async def test_a_lost_backend_yields_the_best_answer_so_far() -> None:
+def test_a_lost_backend_yields_the_best_answer_so_far() -> None:
     lost = BackendLost("the engine is gone")
     script: list[Reply | BackendLost] = [boxed(18), boxed(18), boxed(7), boxed(3), lost]
     backend = ScriptedBackend(lambda request, index: script[min(index, 4)])
-    solution = await solved(backend)
+    solution = in_virtual_time(solved(backend))
     assert solution.answer == "18"
     assert solution.receipt.stopped_because == "backend_lost"
-    assert solution.receipt.notes == ("the engine is gone",)
+    assert solution.receipt.notes == (
+        "tried again after: the engine is gone",
+        "the engine is gone",
+    )
+    assert solution.receipt.retries == 1
 
 
-async def test_a_backend_lost_before_the_first_sample_is_an_error_with_the_receipt() -> None:
+def test_a_backend_lost_before_the_first_sample_is_an_error_with_the_receipt() -> None:
     backend = ScriptedBackend(lambda request, index: BackendLost("the engine is gone"))
     with pytest.raises(SolveFailed, match="the engine is gone") as caught:
-        await solved(backend)
+        in_virtual_time(solved(backend))
     assert caught.value.receipt.stopped_because == "backend_lost"
+    assert (caught.value.receipt.spent.requests, caught.value.receipt.retries) == (4, 2)
+
+
+async def test_a_deadline_is_kept_within_a_quarter_of_a_second() -> None:
+    backend = ScriptedBackend(never_twice, delay=0.02, chunk_tokens=2)
+    for seconds in (0.3, 0.7, 1.1):
+        started = time.monotonic()
+        solution = await solved(backend, Budget(seconds=seconds))
+        assert time.monotonic() - started < seconds + 0.25
+        assert solution.receipt.stopped_because == "deadline"
+
+
+async def test_a_backend_that_never_says_what_it_is_ends_with_the_deadline() -> None:
+    class Mute(ScriptedBackend):
+        async def offer(self) -> Offer:
+            await asyncio.sleep(3600)
+            return await super().offer()
+
+    with pytest.raises(BackendUnreachable, match="before the solve had to end"):
+        await solved(Mute(always(18)), Budget(seconds=0.1))
+
+
+async def test_a_stop_from_outside_leaves_the_best_answer_so_far() -> None:
+    backend = ScriptedBackend(never_twice, delay=0.01)
+    stop = StopSignal()
+
+    def after_the_first_verdict(event: Event) -> None:
+        if isinstance(event, Judged):
+            asyncio.get_running_loop().call_later(0.02, stop.set)
+
+    async with Agent(backend, on_event=after_the_first_verdict) as agent:
+        solution = await agent.asolve(EGGS, max_compute_budget=50_000, stop=stop)
+    assert solution.answer is not None
+    assert solution.receipt.stopped_because == "cancelled"
+    assert backend.aborted == 1
+    assert solution.receipt.unseen_tokens > 0
+    assert solution.receipt.spent.completion_tokens >= backend.generated_tokens
+
+
+async def test_a_stop_before_the_first_sample_is_an_error_with_the_receipt() -> None:
+    backend = ScriptedBackend(always(18), delay=3600)
+    stop = StopSignal()
+    asyncio.get_running_loop().call_later(0.05, stop.set)
+    async with Agent(backend, estimate=FREE_SOURCES) as agent:
+        with pytest.raises(SolveFailed, match="stopped before the first sample") as caught:
+            await agent.asolve(EGGS, stop=stop)
+    assert caught.value.receipt.stopped_because == "cancelled"
     assert caught.value.receipt.spent.requests == 2
+
+
+async def test_cancelling_somebody_else_s_graph_cancels_the_requests_of_the_agent_in_it() -> None:
+    class Host(TypedDict):
+        answer: str | None
+
+    backend = ScriptedBackend(always(18), delay=3600)
+    async with Agent(backend, estimate=FREE_SOURCES) as agent:
+
+        async def node(state: Host) -> Host:
+            return {"answer": (await agent.asolve(EGGS)).answer}
+
+        graph = StateGraph(Host)
+        graph.add_node("node", node)
+        graph.add_edge(START, "node")
+        task = asyncio.create_task(graph.compile().ainvoke({"answer": None}))
+        while len(backend.requests) < 2:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert backend.aborted == 2
+
+
+async def test_solves_that_share_a_ledger_stay_inside_it_together() -> None:
+    backend = ScriptedBackend(never_twice, delay=0.001)
+    shared = Ledger(Budget(compute=5_000))
+    async with Agent(backend, estimate=FREE_SOURCES) as agent:
+        solving = [agent.asolve(EGGS, max_compute_budget=3_000, ledger=shared) for _ in range(8)]
+        ended = await asyncio.gather(*solving, return_exceptions=True)
+    solutions = [one for one in ended if isinstance(one, Solution)]
+    assert shared.spent.compute <= 5_000
+    assert shared.spent.compute == sum(s.receipt.spent.compute for s in solutions)
+    assert shared.held == Usage()
+    assert all(isinstance(one, (Solution, BudgetTooSmall)) for one in ended)
+    assert len(solutions) >= 5
+
+
+async def test_a_batch_keeps_the_order_the_total_and_what_failed() -> None:
+    backend = ScriptedBackend(always(18))
+    async with Agent(backend, estimate=FREE_SOURCES) as agent:
+        results = await agent.abatch(
+            [EGGS, "", EGGS, EGGS], max_compute_budget=2_000, total_compute_budget=6_000
+        )
+    assert [type(r) for r in results] == [Solution, InvalidProblem, Solution, Solution]
+    spent = sum(r.receipt.spent.compute for r in results if isinstance(r, Solution))
+    assert 0 < spent <= 6_000
+
+
+async def test_a_wide_wave_is_aborted_once_its_vote_is_decided_and_charged_for_what_it_used() -> (
+    None
+):
+    def script(request: Request, index: int) -> Reply:
+        return boxed(18, tokens=40 if index < 12 else 400)
+
+    backend = ScriptedBackend(script, delay=0.001)
+    solution = await solved(backend, 8_000, strategy="adaptive_consistency")
+    assert solution.receipt.stopped_because == "confident"
+    assert solution.answer == "18"
+    finished = [c for c in solution.candidates if c.finish == "stop"]
+    assert len(finished) < len(solution.candidates)
+    assert solution.receipt.spent.compute < 15 * 400
+    assert solution.receipt.spent.completion_tokens >= backend.generated_tokens
+
+
+async def test_a_first_wave_of_four_is_never_cut_short() -> None:
+    def script(request: Request, index: int) -> Reply:
+        return boxed(18, tokens=400 if index == 3 else 20)
+
+    solution = await solved(ScriptedBackend(script, delay=0.001), 4_000)
+    assert [c.finish for c in solution.candidates] == ["stop"] * 4
 
 
 async def test_samples_that_were_cut_off_never_vote_and_are_counted() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from its_agent import Budget, Prices, Usage
-from its_agent.budget import Ledger, compute_units
+from its_agent.budget import compute_units
 from its_agent.errors import BudgetExceeded, InvalidBudget
+from its_agent.ledger import Ledger
 
 
 def cost(compute: int, **more: int) -> Usage:

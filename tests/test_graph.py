@@ -11,12 +11,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from its_agent import Budget
 from its_agent.backends import Reply, ScriptedBackend
 from its_agent.backends.metered import MeteredBackend
-from its_agent.budget import Ledger
 from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
 from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.solve import PATHS, solve_graph
 from its_agent.graphs.state import State, merge_by_id
+from its_agent.ledger import Ledger
 from its_agent.policy import STRATEGIES
 
 TOPOLOGY = """graph TD;
@@ -79,7 +79,7 @@ async def test_the_checkpointed_state_is_plain_data(monkeypatch: pytest.MonkeyPa
     async with AnswerEquality() as equality:
         context = Context(
             backend=backend,
-            door=MeteredBackend(backend, ledger, emit, context=4096),
+            door=MeteredBackend(backend, ledger, emit, offer=await backend.offer()),
             offer=await backend.offer(),
             ledger=ledger,
             emit=emit,

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
+from virtual_time import in_virtual_time
 
 from its_agent import Budget
-from its_agent.backends import Delta, Offer, Request, StreamItem, Tokens
+from its_agent.backends import Delta, Offer, Reply, Request, ScriptedBackend, StreamItem, Tokens
+from its_agent.backends.bill import ABORT_LAG
+from its_agent.backends.faulty import Fault, FaultyBackend
 from its_agent.backends.metered import MIN_TOKENS, MeteredBackend
-from its_agent.budget import Ledger
-from its_agent.errors import BackendLost, BackendRefused, BudgetExceeded, PromptTooLong
-from its_agent.events import Emitter, Event, Generating
+from its_agent.backends.protocol import ALL_CAPABILITIES
+from its_agent.backends.retry import TRIES_BUSY
+from its_agent.errors import (
+    BackendGarbled,
+    BackendLost,
+    BackendRefused,
+    BudgetExceeded,
+    PromptTooLong,
+)
+from its_agent.events import Emitter, Event, Generating, Retrying
+from its_agent.ledger import Ledger
 from its_agent.receipt import Fingerprint
 
 PROMPT = 100
@@ -56,10 +67,14 @@ class Engine:
         pass
 
 
+def offer_of(context: int) -> Offer:
+    return Offer(fingerprint=Fingerprint(model="m", backend="test", context_length=context))
+
+
 def door_to(engine: Engine, *, compute: int = 10_000) -> tuple[MeteredBackend, Ledger, list[Event]]:
     events: list[Event] = []
     ledger = Ledger(Budget(compute=compute))
-    door = MeteredBackend(engine, ledger, Emitter(ledger, (events.append,)), context=4096)
+    door = MeteredBackend(engine, ledger, Emitter(ledger, (events.append,)), offer=offer_of(4096))
     return door, ledger, events
 
 
@@ -76,7 +91,7 @@ async def test_cached_tokens_of_several_samples_count_only_for_a_prompt_read_bef
     assert again.usage.cached_prompt_tokens == 64
     assert again.usage.compute == PROMPT - 64 + 60
     assert ledger.spent.compute == first.usage.compute + again.usage.compute
-    assert door.engine_prompt_tokens == 6 * PROMPT
+    assert door.meter.engine_prompt_tokens == 6 * PROMPT
 
 
 async def test_a_single_sample_s_cache_report_is_taken_as_it_is() -> None:
@@ -108,7 +123,8 @@ async def test_what_does_not_fit_is_not_sent() -> None:
     door, ledger, _ = door_to(engine, compute=PROMPT + MIN_TOKENS - 1)
     with pytest.raises(BudgetExceeded):
         await door.buy(wanted(), purpose="generate")
-    narrow = MeteredBackend(engine, ledger, Emitter(ledger), context=PROMPT + MIN_TOKENS - 1)
+    offer = offer_of(PROMPT + MIN_TOKENS - 1)
+    narrow = MeteredBackend(engine, ledger, Emitter(ledger), offer=offer)
     with pytest.raises(PromptTooLong):
         await narrow.buy(wanted(), purpose="generate")
     assert engine.asked == []
@@ -120,19 +136,90 @@ async def test_a_server_that_ignores_max_tokens_is_cut_off() -> None:
     assert "went on after max_tokens=200" in str(purchase.failure)
 
 
-async def test_what_streamed_before_a_loss_is_charged_and_kept() -> None:
+def test_what_streamed_before_a_loss_is_charged_and_kept_and_what_may_have_followed_too() -> None:
     door, ledger, _ = door_to(Engine(fails=BackendLost("gone")))
-    purchase = await door.buy(wanted(n=2), purpose="generate")
-    assert [s.finish for s in purchase.samples] == ["aborted", "aborted"]
-    assert ledger.spent.completion_tokens == 40
-    assert ledger.spent.compute == PROMPT + 40
+    purchase = in_virtual_time(door.buy(wanted(n=2), purpose="generate"))
+    assert [s.finish for s in purchase.samples] == ["aborted"] * 4
+    unseen = 2 * 2 * (ABORT_LAG + 20)
+    assert door.meter.unseen_tokens == unseen
+    assert ledger.spent.completion_tokens == 2 * 40 + unseen
+    assert ledger.spent.compute == 2 * (PROMPT + 40) + unseen
+    assert (ledger.spent.requests, door.meter.retries) == (2, 1)
 
 
-async def test_a_request_that_was_turned_away_costs_no_tokens() -> None:
-    door, ledger, _ = door_to(Engine(fails=BackendRefused("busy", status=503)))
-    purchase = await door.buy(wanted(), purpose="generate")
+def test_a_request_that_was_turned_away_costs_no_tokens_and_is_made_again() -> None:
+    door, ledger, events = door_to(Engine(fails=BackendRefused("busy", status=503, retry_after=7)))
+    purchase = in_virtual_time(door.buy(wanted(n=8), purpose="generate"))
     assert purchase.failure is not None
-    assert (ledger.spent.compute, ledger.spent.requests) == (0, 1)
+    assert (ledger.spent.compute, ledger.spent.requests) == (0, TRIES_BUSY)
+    assert [e.wait for e in events if isinstance(e, Retrying)] == [7.0] * (TRIES_BUSY - 1)
+
+
+def test_a_busy_server_is_asked_for_half_as_many_samples() -> None:
+    engine = Engine(fails=BackendRefused("busy", status=429))
+    door, _, _ = door_to(engine)
+    in_virtual_time(door.buy(wanted(n=8), purpose="generate"))
+    assert [request.n for request in engine.asked] == [8, 4, 2, 1, 1]
+
+
+@pytest.mark.parametrize("failure", [BackendRefused("no", status=400), BackendGarbled("?")])
+def test_what_cannot_succeed_is_not_tried_again(failure: Exception) -> None:
+    engine = Engine(fails=failure)
+    door, _, _ = door_to(engine)
+    purchase = in_virtual_time(door.buy(wanted(), purpose="generate"))
+    assert purchase.failure is failure
+    assert len(engine.asked) == 1
+
+
+def test_only_the_samples_that_are_missing_are_asked_for_again() -> None:
+    engine = FaultyBackend(
+        ScriptedBackend(lambda r, i: Reply(text="ab", tokens=(i + 1) * 8)),
+        lambda place, request: Fault(kind="lost", after=5) if place == 0 else None,
+    )
+    events: list[Event] = []
+    ledger = Ledger(Budget(compute=10_000))
+    door = MeteredBackend(engine, ledger, Emitter(ledger, (events.append,)), offer=offer_of(4096))
+    purchase = in_virtual_time(door.buy(wanted(n=4), purpose="generate"))
+    assert [s.finish for s in purchase.samples].count("stop") == 4
+    assert purchase.failure is None
+    assert "tried again after: the engine is gone" in purchase.notes
+
+
+def test_the_server_s_count_is_believed_where_it_is_possible() -> None:
+    for factor, believed in ((1.0, True), (0.0, False), (0.5, False), (1000.0, False)):
+        engine = FaultyBackend(
+            ScriptedBackend(lambda r, i: Reply(text="ab", tokens=40)),
+            lambda place, request, f=factor: Fault(kind="wrong_usage", factor=f),
+        )
+        ledger = Ledger(Budget(compute=1_000))
+        door = MeteredBackend(engine, ledger, Emitter(ledger), offer=offer_of(4096))
+        purchase = in_virtual_time(door.buy(wanted(n=2), purpose="generate"))
+        assert 2 * 40 <= ledger.spent.completion_tokens <= 2 * 200
+        assert (purchase.notes == ()) is believed
+
+
+def test_without_the_server_s_count_the_pieces_are_counted_and_marked() -> None:
+    engine = FaultyBackend(
+        ScriptedBackend(lambda r, i: Reply(text="ab", tokens=40)),
+        lambda place, request: Fault(kind="no_usage"),
+    )
+    ledger = Ledger(Budget(compute=1_000))
+    door = MeteredBackend(engine, ledger, Emitter(ledger), offer=offer_of(4096))
+    in_virtual_time(door.buy(wanted(n=2), purpose="generate"))
+    assert ledger.spent.completion_tokens == 80
+    assert door.meter.estimated_tokens == 80
+
+
+def test_a_server_without_n_is_noticed_by_its_answer() -> None:
+    engine = ScriptedBackend(
+        lambda r, i: Reply(text="ab", tokens=40), capabilities=ALL_CAPABILITIES - {"n"}
+    )
+    ledger = Ledger(Budget(compute=10_000))
+    door = MeteredBackend(engine, ledger, Emitter(ledger), offer=offer_of(4096))
+    purchase = in_virtual_time(door.buy(wanted(n=4), purpose="generate"))
+    assert len(purchase.samples) == 1
+    assert not door.can("n")
+    assert ledger.spent.completion_tokens == 40
 
 
 async def test_a_scope_pays_from_its_own_share_and_shares_the_meter() -> None:
@@ -141,5 +228,5 @@ async def test_a_scope_pays_from_its_own_share_and_shares_the_meter() -> None:
     scoped = door.within(ledger.scope(Budget(compute=150), name="search"))
     await scoped.buy(wanted(n=2), purpose="search")
     assert (engine.asked[0].n, engine.asked[0].max_tokens) == (1, 50)
-    assert door.engine_prompt_tokens == PROMPT
+    assert door.meter.engine_prompt_tokens == PROMPT
     assert ledger.by_purpose["search"].compute == PROMPT - 64 + 20

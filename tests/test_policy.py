@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from its_agent.budget import Remaining
 from its_agent.difficulty import Belief, Evidence
+from its_agent.ledger import Remaining
 from its_agent.policy import STRATEGIES, Buy, Situation, Stop
 from its_agent.policy.adaptive import FIRST, NEXT, OTHER_WAYS, PLATEAU, Difficulty, Room, adaptive
 from its_agent.policy.fixed import Once, RefineOnly, Repeat, SearchOnly

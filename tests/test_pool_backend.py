@@ -134,7 +134,7 @@ async def test_the_offer_names_the_model_and_only_log_probabilities(tmp_path: Pa
     path = write(tmp_path / "pool.jsonl", row(model="qwen"))
     offer = await PoolBackend(path, seed=7).offer()
     assert (offer.fingerprint.model, offer.fingerprint.sampling) == ("qwen", {"seed": 7})
-    assert offer.capabilities == {"logprobs"}
+    assert offer.capabilities == {"logprobs", "n", "count_prompt"}
 
 
 @pytest.mark.parametrize(

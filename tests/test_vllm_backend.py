@@ -286,10 +286,13 @@ async def test_prompts_are_counted_by_the_server_once() -> None:
     assert (first["add_generation_prompt"], first["continue_final_message"]) == (True, False)
 
 
-async def test_a_server_that_cannot_count_says_so() -> None:
-    async with backend_of(serving()) as backend:
-        with pytest.raises(BackendRefused, match="no /tokenize page"):
-            await backend.count_prompt(request())
+async def test_without_a_page_that_counts_prompts_are_estimated_from_above() -> None:
+    server = serving()
+    async with backend_of(server) as backend:
+        assert await backend.count_prompt(request()) > 9
+        assert await backend.count_prompt(request()) > 9
+        assert "count_prompt" not in (await backend.offer()).capabilities
+    assert len(server.bodies(COUNT)) == 1
 
 
 async def test_the_key_is_sent_and_never_shown() -> None:

@@ -12,6 +12,10 @@ from its_agent.budget import Usage, compute_units
 from its_agent.errors import BackendGarbled
 from its_agent.solution import Finish
 
+ABORT_LAG = 8
+"""Tokens that an engine may still make of a sample after the last piece that was seen of it: an
+abort takes effect at a step's end. A piece of the largest size seen comes on top."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -32,39 +36,77 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class Stream:
-    """What has arrived of one sample."""
+    """What has arrived of one sample. Its text ends with the first stop string, whether or not the
+    server obeys."""
 
-    parts: list[str] = field(default_factory=list[str])
+    stop: tuple[str, ...] = ()
+    text: str = ""
     logprobs: list[float] = field(default_factory=list[float])
     first_top_logprobs: dict[str, float] = field(default_factory=dict[str, float])
     tokens: int = 0
+    estimated: bool = False
+    largest_piece: int = 0
     finish: Literal["stop", "length"] | None = None
+    ended_by_server: bool = False
+    runs_on: bool = False
+    """The server went on after the stop string."""
 
     def take(self, delta: Delta) -> None:
         if not self.logprobs and delta.top_logprobs:
             self.first_top_logprobs = dict(delta.top_logprobs[0])
-        self.parts.append(delta.text)
-        self.logprobs.extend(delta.logprobs)
+        self.largest_piece = max(self.largest_piece, delta.tokens - self.tokens)
         self.tokens = delta.tokens
-        self.finish = delta.finish or self.finish
+        self.estimated = self.estimated or delta.estimated
+        self.ended_by_server = self.ended_by_server or delta.finish is not None
+        if self.finish is not None:
+            self.runs_on = self.runs_on or bool(delta.text)
+            return
+        self.logprobs.extend(delta.logprobs)
+        self._append(delta.text)
+        self.finish = self.finish or delta.finish
+
+    def _append(self, piece: str) -> None:
+        seen = len(self.text)
+        self.text += piece
+        for stop in self.stop:
+            found = self.text.find(stop, max(0, seen - len(stop) + 1))
+            if found >= 0:
+                self.text, self.finish = self.text[: found + len(stop)], "stop"
+
+    def still_to_come(self, max_tokens: int) -> int:
+        """Most tokens that the engine can have made and that were not seen."""
+        if self.ended_by_server:
+            return 0
+        lag = ABORT_LAG + self.largest_piece
+        return min(lag, max_tokens - self.tokens) if self.tokens <= max_tokens else lag
 
 
 class Bill:
     """Adds up one request while it streams."""
 
-    def __init__(self, relative_cost: float, request: Request, prompt: int, read: bool) -> None:
+    def __init__(
+        self, relative_cost: float, request: Request, prompt: int, *, read: bool, exact: bool
+    ) -> None:
+        """`read` says that the prompt was sent before, `exact` that it was counted and not
+        estimated."""
         self.prompt = prompt
         self.reported: Tokens | None = None
         self.turned_away = False
+        self.ended = False
+        """The server sent its answer to the end."""
         self._relative_cost = relative_cost
         self._request = request
         self._read_before = read
+        self._exact_prompt = exact
         self._started = time.monotonic()
-        self._streams = [Stream() for _ in range(request.n)]
+        self._streams = [Stream(stop=request.stop) for _ in range(request.n)]
 
-    def take(self, delta: Delta) -> bool:
-        """Note a piece; true where it ends its sample. Raises BackendGarbled for a sample nobody
-        asked for, and for one longer than its `max_tokens`."""
+    def take(self, delta: Delta) -> Sample | None:
+        """Note a piece, and return the sample where the piece ends it.
+
+        Raises BackendGarbled for a sample nobody asked for, and for one longer than its
+        `max_tokens`.
+        """
         if not 0 <= delta.index < len(self._streams):
             raise BackendGarbled(
                 f"the server sent choice {delta.index} of a request for {self._request.n}"
@@ -77,44 +119,97 @@ class Bill:
                 f"the server went on after max_tokens={self._request.max_tokens}: "
                 f"{stream.tokens} tokens; the request was closed"
             )
-        return stream.finish is not None and not already
+        ends = stream.finish is not None and not already
+        return self._sample(stream, prompt=False) if ends else None
 
-    def rest_of(self, delta: Delta) -> Usage:
-        """What a finished sample leaves of its share."""
-        unused = self._request.max_tokens - delta.tokens
+    def rest_of(self, sample: Sample) -> Usage:
+        """What a sample that the engine has ended leaves of its share."""
+        unused = self._request.max_tokens - sample.usage.completion_tokens
         return Usage(completion_tokens=unused, compute=math.floor(unused * self._relative_cost))
 
     @property
+    def overrun(self) -> bool:
+        """Every sample has ended, and the server goes on."""
+        return all(s.ended_by_server or s.runs_on for s in self._streams) and any(
+            s.runs_on and not s.ended_by_server for s in self._streams
+        )
+
+    @property
     def running(self) -> int:
+        """Samples that have not ended."""
         return sum(stream.finish is None for stream in self._streams)
 
     @property
     def generated(self) -> int:
+        """Tokens seen so far."""
         return sum(stream.tokens for stream in self._streams)
 
     @property
-    def usage(self) -> Usage:
-        """The engine's own count where it arrived, else what was streamed and the whole prompt.
+    def unseen(self) -> int:
+        """Most tokens that the engine can have made beyond those; 0 where it told its count."""
+        if self.reported is not None or self.ended or self._is_free:
+            return 0
+        return sum(s.still_to_come(self._request.max_tokens) for s in self._streams)
 
-        A request that the server turned away before the first token cost no tokens.
-        """
+    @property
+    def estimated(self) -> int:
+        """Tokens of the price that nobody counted."""
+        if self.reported is not None or self._is_free:
+            return 0
+        prompt = 0 if self._exact_prompt else self.prompt
+        return prompt + sum(s.tokens for s in self._streams if s.estimated or self.ended)
+
+    @property
+    def answered_one(self) -> bool:
+        """Several samples were asked for and the server knew only of one."""
+        seen = [bool(s.tokens or s.finish) for s in self._streams]
+        return self.ended and len(seen) > 1 and seen[0] and not any(seen[1:])
+
+    @property
+    def disputes(self) -> tuple[str, ...]:
+        """Where the server's count contradicts what was seen; the price follows what was seen."""
         if self.reported is None:
-            free = self.turned_away and not self.generated
-            return self._priced(0 if free else self.prompt, 0, self.generated)
-        return self._priced(
-            self.reported.prompt, self._cached(self.reported), self.reported.completion
-        )
+            return ()
+        told, most = self.reported, self._request.n * self._request.max_tokens
+        said: list[str] = []
+        if not self._counted <= told.completion <= most:
+            said.append(f"{told.completion} generated tokens where {self._counted} were seen")
+        if (self._exact_prompt and told.prompt != self.prompt) or told.prompt > self.prompt:
+            said.append(f"{told.prompt} prompt tokens where {self.prompt} were counted")
+        return tuple(f"the server reported {what}" for what in said)
+
+    @property
+    def usage(self) -> Usage:
+        """The engine's own count where it is possible, else what was seen and what may have
+        followed; a request that was turned away before the first token cost none."""
+        if self.reported is None:
+            prompt = 0 if self._is_free else self.prompt
+            return self._priced(prompt, 0, self.generated + self.unseen)
+        told, most = self.reported, self._request.n * self._request.max_tokens
+        completion = min(max(told.completion, self._counted), max(most, self._counted))
+        prompt = self.prompt
+        if not self._exact_prompt and 0 < told.prompt < prompt:
+            prompt = told.prompt
+        return self._priced(prompt, min(self._cached(told), prompt), completion)
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The samples of which anything arrived; the first carries the prompt's price."""
         started = [s for s in self._streams if s.tokens or s.finish]
-        return tuple(self._sample(s, first=s is started[0]) for s in started)
+        return tuple(self._sample(s, prompt=s is started[0]) for s in started)
+
+    @property
+    def _is_free(self) -> bool:
+        return self.turned_away and not self.generated
+
+    @property
+    def _counted(self) -> int:
+        return sum(stream.tokens for stream in self._streams if not stream.estimated)
 
     def _cached(self, reported: Tokens) -> int:
         # With n > 1 the engine also reports what the samples cached for one another.
         trusted = self._request.n == 1 or self._read_before
-        return reported.cached_prompt if trusted else 0
+        return max(0, reported.cached_prompt) if trusted else 0
 
     def _priced(self, prompt: int, cached: int, completion: int) -> Usage:
         return Usage(
@@ -131,12 +226,14 @@ class Bill:
             ),
         )
 
-    def _sample(self, stream: Stream, *, first: bool) -> Sample:
-        whole = self.usage
-        prompt, cached = (whole.prompt_tokens, whole.cached_prompt_tokens) if first else (0, 0)
-        usage = replace(self._priced(prompt, cached, stream.tokens), requests=int(first))
+    def _sample(self, stream: Stream, *, prompt: bool) -> Sample:
+        read, cached = 0, 0
+        if prompt:
+            whole = self.usage
+            read, cached = whole.prompt_tokens, whole.cached_prompt_tokens
+        usage = replace(self._priced(read, cached, stream.tokens), requests=int(prompt))
         return Sample(
-            text="".join(stream.parts),
+            text=stream.text,
             finish=stream.finish or "aborted",
             usage=usage,
             logprobs=tuple(stream.logprobs),

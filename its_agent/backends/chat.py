@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from its_agent.backends.endpoint import Endpoint
+from its_agent.backends.estimate import estimate_tokens
 from its_agent.backends.protocol import Delta, Request, StreamItem, Tokens
 from its_agent.backends.wire import Choice, ChosenToken, Chunk, ErrorBody, UsageCount
 from its_agent.errors import InvalidOption, ItsAgentError
@@ -39,9 +40,14 @@ def prompt_body(request: Request, template: Mapping[str, Any]) -> dict[str, Any]
 
 
 def chat_body(
-    request: Request, *, sampling: Mapping[str, Any], template: Mapping[str, Any]
+    request: Request,
+    *,
+    sampling: Mapping[str, Any],
+    template: Mapping[str, Any],
+    lacks: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The JSON of a streamed request, without the model; `sampling` is the caller's own.
+    """The JSON of a streamed request, without the model; `sampling` is the caller's own, `lacks`
+    names what the server has refused before.
 
     Raises InvalidOption for a request with both choices and a schema.
     """
@@ -55,12 +61,20 @@ def chat_body(
         "max_tokens": request.max_tokens,
         "max_completion_tokens": request.max_tokens,
         "stream": True,
-        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-        "logprobs": True,
-        "top_logprobs": request.top_logprobs,
+        **_usage_and_logprobs(request, lacks),
         **_stops(request),
         **_structure(request),
     }
+
+
+def _usage_and_logprobs(request: Request, lacks: Collection[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if "stream_options" not in lacks:
+        body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+    if "logprobs" not in lacks:
+        body["logprobs"] = True
+        body["top_logprobs"] = request.top_logprobs
+    return body
 
 
 def _stops(request: Request) -> dict[str, Any]:
@@ -88,6 +102,9 @@ class ChatReader:
         self._request = request
         self._endpoint = endpoint
         self._counts = [0] * request.n
+        self._last_events = [""] * request.n
+        self._counted_by_server: dict[int, UsageCount] = {}
+        self._seen: set[int] = set()
         self._finished: set[int] = set()
         self._usage: UsageCount | None = None
         self._done = False
@@ -102,23 +119,55 @@ class ChatReader:
         if not chunk.choices:
             self._usage = chunk.usage or self._usage
         counted = chunk.usage if len(chunk.choices) == 1 else None
-        deltas = (self._delta(choice, counted, event) for choice in chunk.choices)
+        deltas = (
+            self._delta(choice, counted, event)
+            for choice in chunk.choices
+            if not self._is_repeated(choice, counted, event)
+        )
         return [delta for delta in deltas if delta.text or delta.logprobs or delta.finish]
 
-    def tokens(self) -> Tokens:
-        """The engine's count of the whole request. Raises BackendLost for a cut-off answer,
-        BackendGarbled for one without usage."""
+    @property
+    def is_whole(self) -> bool:
+        """Nothing more is to come, although the server may keep the connection open."""
+        return self._usage is not None and len(self._finished) == self._request.n
+
+    def tokens(self) -> Tokens | None:
+        """The engine's count of the whole request; None where it told none.
+
+        Raises BackendLost for a cut-off answer. A server that knows only one choice may have
+        answered with that one.
+        """
         n = self._request.n
-        if not self._done or len(self._finished) < n:
+        expected = max(1, len(self._seen)) if self._done else n
+        if not (self._done or self.is_whole) or len(self._finished) < expected:
             raise self._endpoint.lost(f"{len(self._finished)} of {n} samples were finished")
-        if self._usage is None:
-            raise self._endpoint.garbled("token usage, so the budget cannot be kept", _DONE)
-        details = self._usage.prompt_tokens_details
+        if self._usage is not None:
+            details = self._usage.prompt_tokens_details
+            return Tokens(
+                prompt=self._usage.prompt_tokens,
+                cached_prompt=(details.cached_tokens or 0) if details else 0,
+                completion=self._usage.completion_tokens,
+            )
+        each = self._counted_by_server
+        if len(each) < len(self._seen):
+            return None
+        prompt = max(count.prompt_tokens for count in each.values())
         return Tokens(
-            prompt=self._usage.prompt_tokens,
-            cached_prompt=(details.cached_tokens or 0) if details else 0,
-            completion=self._usage.completion_tokens,
+            prompt=prompt,
+            cached_prompt=0,
+            completion=sum(count.completion_tokens for count in each.values()),
         )
+
+    def _is_repeated(self, choice: Choice, counted: UsageCount | None, event: str) -> bool:
+        """Whether this was seen before: some proxies send a piece twice."""
+        if not 0 <= choice.index < self._request.n:
+            return False
+        if choice.index in self._finished:
+            return True
+        # Without the running count of tokens, twice the same piece may be twice the same token.
+        same = event == self._last_events[choice.index]
+        self._last_events[choice.index] = event
+        return same and counted is not None and counted.completion_tokens > 0
 
     def _chunk(self, event: str) -> Chunk:
         try:
@@ -139,18 +188,31 @@ class ChatReader:
         if not 0 <= choice.index < self._request.n:
             raise self._endpoint.garbled(f"one of the {self._request.n} choices asked for", event)
         chosen = (choice.logprobs and choice.logprobs.content) or ()
-        counts = self._counts
-        counts[choice.index] = (
-            usage.completion_tokens if usage else counts[choice.index] + len(chosen)
-        )
+        text = choice.delta.content or ""
+        self._seen.add(choice.index)
+        if usage is not None:
+            self._counted_by_server[choice.index] = usage
+        estimated = usage is None and not chosen and bool(text)
+        self._counts[choice.index] = self._count(choice.index, text, len(chosen), usage)
         return Delta(
             index=choice.index,
-            text=choice.delta.content or "",
+            text=text,
             logprobs=tuple(token.logprob for token in chosen),
             top_logprobs=self._alternatives(chosen),
-            tokens=counts[choice.index],
+            tokens=self._counts[choice.index],
+            estimated=estimated,
             finish=self._finish(choice, event),
         )
+
+    def _count(self, index: int, text: str, chosen: int, usage: UsageCount | None) -> int:
+        """Tokens of this choice so far: the server's count, else log-probabilities, else an upper
+        estimate, which does not accuse the server of going too far."""
+        before = self._counts[index]
+        if usage is not None and usage.completion_tokens >= before:
+            return usage.completion_tokens
+        if chosen or not text:
+            return before + chosen
+        return max(before, min(self._request.max_tokens, before + estimate_tokens(text)))
 
     def _alternatives(self, chosen: Iterable[ChosenToken]) -> tuple[Mapping[str, float], ...]:
         return tuple(map(_by_text, chosen)) if self._request.top_logprobs else ()

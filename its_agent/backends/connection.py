@@ -12,15 +12,15 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from its_agent.backends.endpoint import Endpoint
+from its_agent.backends.endpoint import Endpoint, retry_after
 from its_agent.backends.sse import EventDecoder, NotAnEventStream
 from its_agent.errors import InvalidOption
 
 CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 4.0  # vLLM hangs up idle connections after 5; ours must be the first.
 
-Refuse: TypeAlias = Callable[[int, str], Awaitable[None]]
-"""Raises the error for an answer with this status and body."""
+Refuse: TypeAlias = Callable[[int, str, float | None], Awaitable[None]]
+"""Raises the error for an answer with this status, body, and seconds to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ class Connection:
             async with client.stream("POST", path, content=content) as response:
                 if not response.is_success:
                     said = (await response.aread()).decode(errors="replace")
-                    await refuse(response.status_code, said)
+                    wait = retry_after(response.headers.get("retry-after"))
+                    await refuse(response.status_code, said, wait)
                 yield response
 
     async def _decoded(self, response: httpx.Response) -> AsyncGenerator[str, None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import httpx
@@ -71,7 +73,7 @@ class Endpoint:
         """The error for a server that went away while it answered."""
         return BackendLost(f"{self.shown} went away in the middle of an answer: {why}")
 
-    def refusal(self, status: int, body: str) -> ItsAgentError:
+    def refusal(self, status: int, body: str, *, retry_after: float | None = None) -> ItsAgentError:
         """The error for an error status: PromptTooLong where it is about the context."""
         said = self.quote(_message(body)) or "nothing more"
         if status == 400 and _TOO_LONG.search(said):
@@ -80,7 +82,9 @@ class Endpoint:
                 "Shorten the problem, or serve the model with a larger --max-model-len"
             )
         return BackendRefused(
-            f"{self.shown} answered with status {status}: {said}{_advice(status)}", status=status
+            f"{self.shown} answered with status {status}: {said}{_advice(status)}",
+            status=status,
+            retry_after=retry_after,
         )
 
     @contextmanager
@@ -107,6 +111,19 @@ class Endpoint:
                 return self.garbled("readable text", why)
             case _:
                 return self.lost(why)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Read a Retry-After header, seconds or a date, as seconds from now."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        at = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
 
 
 def _parse(base_url: str) -> httpx.URL:

@@ -1,44 +1,93 @@
-"""The one door through which compute is bought: count, clamp, reserve, stream, settle."""
+"""The one door through which compute is bought: count, fit, reserve, stream, settle, try again."""
 
 from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from its_agent.backends.bill import Bill, Sample
-from its_agent.backends.protocol import Backend, Request, Tokens
-from its_agent.budget import Ledger, Reservation, Usage, compute_units
+from its_agent.backends.protocol import Backend, Capability, Offer, Request, Revivable, Tokens
+from its_agent.backends.retry import Retry, next_try
+from its_agent.budget import Usage, compute_units
 from its_agent.errors import (
     BackendError,
+    BackendLost,
     BackendRefused,
     BackendUnreachable,
     BudgetExceeded,
+    CannotDo,
     PromptTooLong,
 )
-from its_agent.events import Emitter, Generating, Spent
+from its_agent.events import Emitter, Generating, Retrying, Spent
+from its_agent.ledger import Ledger, Remaining, Reservation
+from its_agent.stop_signal import StopSignal
 
 MIN_TOKENS = 16
 """A sample is not bought with less room than this, unless the request itself asks for less."""
+ROOMY_CONTEXT = 1 << 20
+"""Taken for the context of a backend that does not tell it."""
+
+Interruption = Literal["deadline", "cancelled", "decided"]
+"""Why a request was aborted: the time was up, the caller said stop, or its vote was decided."""
+
+Watch: TypeAlias = Callable[[Sample], None]
+"""Sees every sample as it ends, before its request does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """What one request brought. Whatever ended it early, its samples are here."""
+    """What one request brought, tries again included. Whatever ended it, its samples are here."""
 
-    samples: tuple[Sample, ...]
-    usage: Usage
+    samples: tuple[Sample, ...] = ()
+    usage: Usage = Usage()
     failure: BackendError | None = None
-    out_of_time: bool = False
+    interrupted: Interruption | None = None
+    notes: tuple[str, ...] = ()
+
+    def __add__(self, later: Purchase) -> Purchase:
+        """This try and a later one, which says how it ended."""
+        return Purchase(
+            samples=self.samples + later.samples,
+            usage=self.usage + later.usage,
+            failure=later.failure,
+            interrupted=later.interrupted,
+            notes=self.notes + later.notes,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
 class Meter:
-    """What the scopes of one solve share: prompts already read, and the engine's view of them."""
+    """What the scopes of one solve share: prompts already read, and counts for the receipt."""
 
     read: set[int] = field(default_factory=set[int])
+    lacks: set[str] = field(default_factory=set[str])
+    """Capabilities that the server turned out not to have."""
     engine_prompt_tokens: int = 0
+    """Prompt tokens as the engine's counter adds them up: once for every sample."""
+    unseen_tokens: int = 0
+    """Charged as a bound for what an engine made after the last piece that was seen."""
+    estimated_tokens: int = 0
+    """Charged by an estimate, since nobody counted them."""
+    retries: int = 0
+
+    def to_plain(self) -> dict[str, Any]:
+        """What outlives a kill; which prompts the prefix cache still holds does not."""
+        return {name: getattr(self, name) for name in _COUNTS} | {"lacks": sorted(self.lacks)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Meter:
+        """Read it back."""
+        return cls(
+            lacks=set(plain.get("lacks", ())), **{name: plain.get(name, 0) for name in _COUNTS}
+        )
+
+
+_COUNTS = ("engine_prompt_tokens", "unseen_tokens", "estimated_tokens", "retries")
 
 
 class MeteredBackend:
@@ -50,73 +99,203 @@ class MeteredBackend:
         ledger: Ledger,
         emit: Emitter,
         *,
-        context: int,
+        offer: Offer,
+        stop: StopSignal | None = None,
         meter: Meter | None = None,
     ) -> None:
-        """`context` is the model's context length in tokens."""
+        """`stop` aborts everything that is bought through this door."""
+        self.meter = meter or Meter()
         self._backend = backend
         self._ledger = ledger
         self._emit = emit
-        self._context = context
-        self._meter = meter or Meter()
-
-    @property
-    def engine_prompt_tokens(self) -> int:
-        """Prompt tokens so far as the engine's counter adds them up: once for every sample."""
-        return self._meter.engine_prompt_tokens
+        self._offer = offer
+        self._context = offer.fingerprint.context_length or ROOMY_CONTEXT
+        self._stop = stop or StopSignal()
 
     def within(self, scope: Ledger) -> MeteredBackend:
         """Return the same door, paid from a nested scope."""
         return MeteredBackend(
-            self._backend, scope, self._emit, context=self._context, meter=self._meter
+            self._backend, scope, self._emit, offer=self._offer, stop=self._stop, meter=self.meter
         )
 
-    async def buy(self, request: Request, *, purpose: str) -> Purchase:
-        """Send one request and settle what it used, whatever ends it.
+    def can(self, capability: Capability) -> bool:
+        """Whether the backend offers it and has not refused it so far."""
+        return capability in self._offer.capabilities and capability not in self.meter.lacks
 
-        The request is shrunk to what is left first: fewer samples, then a lower `max_tokens`. A
-        backend that fails, or the deadline, leaves the samples so far in the Purchase;
-        cancellation passes through. Raises PromptTooLong where the context has no room for an
-        answer, BudgetExceeded where the budget has none for one sample of MIN_TOKENS tokens.
-        """
-        prompt = await self._backend.count_prompt(request)
-        request = self._fit(prompt, request)
-        reservation = self._ledger.reserve(self._worst(prompt, request), purpose)
-        bill = Bill(
-            self._backend.relative_cost, request, prompt, hash_of(request) in self._meter.read
-        )
-        failure: BackendError | None = None
-        out_of_time = False
+    @property
+    def interruption(self) -> Interruption:
+        """Why time is up, once it is."""
+        return "cancelled" if self._stop.is_set else "deadline"
+
+    async def count_prompt(self, request: Request) -> int:
+        """Count a prompt. Raises BudgetExceeded when the time is up."""
         try:
-            async with asyncio.timeout(self._ledger.remaining.seconds):
-                await self._consume(request, bill, reservation, purpose)
+            async with self._stop.guard(self._ledger.remaining.seconds):
+                return await self._backend.count_prompt(request)
         except TimeoutError:
-            out_of_time = True
+            raise self._out_of_time() from None
+
+    async def worst(self, request: Request) -> Usage:
+        """What the request would reserve now. Raises what `buy` raises before it sends it."""
+        prompt = await self.count_prompt(request)
+        return self._fit(prompt, request, self._ledger.remaining)[1]
+
+    async def buy(
+        self,
+        request: Request,
+        *,
+        purpose: str,
+        watch: Watch | None = None,
+        decided: StopSignal | None = None,
+    ) -> Purchase:
+        """Make one request and settle what it used, whatever ends it; see `next_try` for what is
+        tried again.
+
+        The request is shrunk to what is left first: fewer samples, then a lower `max_tokens`; it
+        waits while only others' reservations are in its way. A backend that fails, the deadline,
+        or the signal `decided` leaves the samples so far in the Purchase; cancellation passes
+        through. Raises PromptTooLong where the context has no room for an answer, BudgetExceeded
+        where the budget has none for one sample of MIN_TOKENS tokens.
+        """
+        bought = last = await self._try(request, purpose, watch, decided)
+        tries = 1
+        while last.failure is not None:
+            ended = sum(sample.finish != "aborted" for sample in last.samples)
+            again = next_try(request, last.failure, tries=tries, missing=request.n - ended)
+            if again is None:
+                break
+            last = await self._again(again, last.failure, purpose, watch, decided)
+            bought += last
+            request = again.request
+            tries += 1
+        return bought
+
+    async def _again(
+        self,
+        retry: Retry,
+        failure: BackendError,
+        purpose: str,
+        watch: Watch | None,
+        decided: StopSignal | None,
+    ) -> Purchase:
+        if isinstance(failure, CannotDo):
+            self.meter.lacks.add(failure.capability)
+        self._emit(Retrying, purpose=purpose, wait=retry.wait, why=str(failure))
+        try:
+            async with self._stop.guard(self._ledger.remaining.seconds):
+                await self._recover(failure, retry.wait)
+        except TimeoutError:
+            return Purchase(interrupted=self.interruption, notes=(str(failure),))
+        except BackendError as beyond_help:
+            return Purchase(failure=beyond_help, notes=(str(failure),))
+        try:
+            made = await self._try(retry.request, purpose, watch, decided)
+        except BudgetExceeded:
+            return Purchase(notes=(f"{failure}; nothing is left to try again",))
+        self.meter.retries += 1
+        return replace(made, notes=(f"tried again after: {failure}", *made.notes))
+
+    async def _recover(self, failure: BackendError, wait: float) -> None:
+        broken = isinstance(failure, (BackendLost, BackendUnreachable)) or (
+            isinstance(failure, BackendRefused) and failure.status >= 500
+        )
+        if broken and isinstance(self._backend, Revivable) and await self._backend.revive():
+            return
+        await asyncio.sleep(wait)
+
+    async def _try(
+        self, request: Request, purpose: str, watch: Watch | None, decided: StopSignal | None
+    ) -> Purchase:
+        failure: BackendError | None = None
+        interrupted: Interruption | None = None
+        bill: Bill | None = None
+        reservation: Reservation | None = None
+        decided = decided or StopSignal()
+        try:
+            async with self._stop.guard(self._ledger.remaining.seconds), decided.guard():
+                prompt = await self._backend.count_prompt(request)
+                offer = await self._backend.offer()
+                fit = partial(self._fit, prompt, request)
+                request, reservation = await self._ledger.acquire(fit, purpose)
+                bill = Bill(
+                    self._backend.relative_cost,
+                    request,
+                    prompt,
+                    read=hash_of(request) in self.meter.read,
+                    exact="count_prompt" in offer.capabilities,
+                )
+                await self._consume(request, bill, reservation, purpose, watch)
+        except TimeoutError:
+            interrupted = self._interruption(decided)
         except BackendError as error:
             failure = error
-            bill.turned_away = isinstance(error, (BackendRefused, BackendUnreachable))
+            if bill is not None:
+                bill.turned_away = isinstance(error, (BackendRefused, BackendUnreachable))
+        except PromptTooLong:
+            if bill is not None:
+                bill.turned_away = True
+            raise
         finally:
-            reservation.settle(bill.usage)
-            self._meter.engine_prompt_tokens += bill.usage.prompt_tokens * request.n
-            self._emit(Spent, purpose=purpose, usage=bill.usage)
+            if bill is not None and reservation is not None:
+                self._settle(bill, reservation, request)
+        if bill is None:
+            return Purchase(failure=failure, interrupted=interrupted)
         return Purchase(
-            samples=bill.samples, usage=bill.usage, failure=failure, out_of_time=out_of_time
+            samples=bill.samples,
+            usage=bill.usage,
+            failure=failure,
+            interrupted=interrupted,
+            notes=bill.disputes,
         )
 
     async def _consume(
-        self, request: Request, bill: Bill, reservation: Reservation, purpose: str
+        self,
+        request: Request,
+        bill: Bill,
+        reservation: Reservation,
+        purpose: str,
+        watch: Watch | None,
     ) -> None:
+        seen = hash_of(request)
         async with aclosing(self._backend.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Tokens):
                     bill.reported = item
                     continue
-                self._meter.read.add(hash_of(request))
-                if bill.take(item):
-                    reservation.release(bill.rest_of(item))
+                self.meter.read.add(seen)
+                ended = bill.take(item)
+                if ended is not None:
+                    if item.finish is not None and not item.estimated:
+                        reservation.release(bill.rest_of(ended))
+                    if watch is not None:
+                        watch(ended)
                 self._emit(Generating, purpose=purpose, running=bill.running, tokens=bill.generated)
+                if bill.overrun:
+                    return
+            bill.ended = True
 
-    def _fit(self, prompt: int, request: Request) -> Request:
+    def _settle(self, bill: Bill, reservation: Reservation, request: Request) -> None:
+        usage = bill.usage
+        reservation.settle(usage)
+        self.meter.engine_prompt_tokens += usage.prompt_tokens * request.n
+        self.meter.unseen_tokens += bill.unseen
+        self.meter.estimated_tokens += bill.estimated
+        if bill.answered_one:
+            self.meter.lacks.add("n")
+        self._emit(Spent, purpose=reservation.purpose, usage=usage)
+
+    def _interruption(self, decided: StopSignal) -> Interruption:
+        if decided.is_set and not self._stop.is_set:
+            return "decided"
+        return self.interruption
+
+    def _out_of_time(self) -> BudgetExceeded:
+        left = self._ledger.remaining.seconds
+        return BudgetExceeded(
+            limit="seconds", requested=0, remaining=left or 0, scope=self._ledger.name
+        )
+
+    def _fit(self, prompt: int, request: Request, left: Remaining) -> tuple[Request, Usage]:
         least = min(MIN_TOKENS, request.max_tokens)
         room = self._context - prompt
         if room < least:
@@ -125,25 +304,25 @@ class MeteredBackend:
                 f"at least {least} must be left for the answer: shorten the problem"
             )
         request = replace(request, max_tokens=min(request.max_tokens, room))
-        while request.n > 1 and self._shortfall(prompt, request):
+        while request.n > 1 and self._shortfall(prompt, request, left):
             request = replace(request, n=request.n - 1)
-        if self._shortfall(prompt, request) is None:
-            return request
-        return self._shorter(prompt, request, least)
+        if self._shortfall(prompt, request, left):
+            request = self._shorter(prompt, request, least, left)
+        return request, self._worst(prompt, request)
 
-    def _shorter(self, prompt: int, request: Request, least: int) -> Request:
-        shortfall = self._shortfall(prompt, replace(request, max_tokens=least))
+    def _shorter(self, prompt: int, request: Request, least: int, left: Remaining) -> Request:
+        shortfall = self._shortfall(prompt, replace(request, max_tokens=least), left)
         if shortfall is not None:
             raise shortfall
         longest = bisect_left(
             range(least + 1, request.max_tokens + 1),
             True,
-            key=lambda m: self._shortfall(prompt, replace(request, max_tokens=m)) is not None,
+            key=lambda m: self._shortfall(prompt, replace(request, max_tokens=m), left) is not None,
         )
         return replace(request, max_tokens=least + longest)
 
-    def _shortfall(self, prompt: int, request: Request) -> BudgetExceeded | None:
-        return self._ledger.shortfall(self._worst(prompt, request))
+    def _shortfall(self, prompt: int, request: Request, left: Remaining) -> BudgetExceeded | None:
+        return self._ledger.shortfall(self._worst(prompt, request), left)
 
     def _worst(self, prompt: int, request: Request) -> Usage:
         completion = request.n * request.max_tokens

@@ -11,12 +11,14 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from its_agent.backends.protocol import Delta, Offer, Request, StreamItem, Tokens
+from its_agent.backends.protocol import Capability, Delta, Offer, Request, StreamItem, Tokens
 from its_agent.errors import InvalidOption, ScriptExhausted
 from its_agent.receipt import Fingerprint
 
 DEFAULT_INSTRUCTION = "\n\nPlease reason step by step, and put your final answer within \\boxed{}."
 """What follows the problem in the user message of a row that names no `prompt`."""
+
+CAPABILITIES: frozenset[Capability] = frozenset({"logprobs", "n", "count_prompt"})
 
 LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 
@@ -98,7 +100,7 @@ class PoolBackend:
 
     async def offer(self) -> Offer:
         """Name the recorded model, or the file where the rows name none."""
-        return Offer(fingerprint=self._fingerprint, capabilities=frozenset({"logprobs"}))
+        return Offer(fingerprint=self._fingerprint, capabilities=CAPABILITIES)
 
     async def count_prompt(self, request: Request) -> int:
         """Return the recorded count. Raises ScriptExhausted for a prompt not in the pool."""

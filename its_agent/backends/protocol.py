@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
 
-Capability = Literal["logprobs", "top_logprobs", "continue_partial", "structured"]
+Capability = Literal[
+    "logprobs", "top_logprobs", "continue_partial", "structured", "n", "count_prompt"
+]
+"""What not every server can: "n" is several samples for one prompt, "count_prompt" an exact count
+of a prompt's tokens before it is paid for."""
+ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +49,14 @@ class Delta:
     top_logprobs: tuple[Mapping[str, float], ...] = ()
     tokens: int
     """Tokens that this sample has generated so far, this piece included."""
+    estimated: bool = False
+    """Nobody counted these tokens: an upper estimate from the text."""
     finish: Literal["stop", "length"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """The engine's own count for a whole request; ends the stream."""
+    """The engine's own count for a whole request; ends the stream of an engine that tells it."""
 
     prompt: int
     cached_prompt: int
@@ -64,9 +71,7 @@ class Offer:
     """What a backend is and can do."""
 
     fingerprint: Fingerprint
-    capabilities: frozenset[Capability] = field(
-        default=frozenset({"logprobs", "top_logprobs", "continue_partial", "structured"})
-    )
+    capabilities: frozenset[Capability] = ALL_CAPABILITIES
 
 
 @runtime_checkable
@@ -83,7 +88,8 @@ class Backend(Protocol):
         ...
 
     async def count_prompt(self, request: Request) -> int:
-        """Count the request's prompt tokens exactly, chat template included."""
+        """Count the request's prompt tokens, chat template included; without the capability
+        "count_prompt" this is an upper estimate."""
         ...
 
     async def supply(self, request: Request) -> int | None:
@@ -96,4 +102,14 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Revivable(Protocol):
+    """A backend whose engine can be brought back after it died."""
+
+    async def revive(self) -> bool:
+        """Bring the engine back if it is dead; False where it lives, or has been brought back as
+        often as it may. Raises a BackendError where that fails."""
         ...

@@ -10,13 +10,18 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Literal, TypeAlias
 
-from its_agent.backends.protocol import Capability, Delta, Offer, Request, StreamItem, Tokens
+from its_agent.backends.protocol import (
+    ALL_CAPABILITIES,
+    Capability,
+    Delta,
+    Offer,
+    Request,
+    StreamItem,
+    Tokens,
+)
 from its_agent.errors import BackendError, InvalidOption, ScriptExhausted
 from its_agent.receipt import Fingerprint
 
-ALL_CAPABILITIES: frozenset[Capability] = frozenset(
-    {"logprobs", "top_logprobs", "continue_partial", "structured"}
-)
 MESSAGE_OVERHEAD = 4
 """Tokens that each message of a prompt costs on top of its content."""
 
@@ -83,8 +88,11 @@ class ScriptedBackend:
         capabilities: frozenset[Capability] = ALL_CAPABILITIES,
         delay: float = 0.0,
         chunk_tokens: int = 8,
+        abort_lag: int = 0,
     ) -> None:
-        """`delay` is in seconds, before each chunk of `chunk_tokens` tokens of all samples.
+        """`delay` is in seconds, before each chunk of `chunk_tokens` tokens of all samples;
+        `abort_lag` is how many tokens of each sample are still made after an abort. Without the
+        capability "n" a request is answered with its first sample alone.
 
         Raises InvalidOption for a script that is one string, or a `chunk_tokens` below 1.
         """
@@ -107,6 +115,7 @@ class ScriptedBackend:
         self._capabilities = capabilities
         self._delay = delay
         self._chunk_tokens = chunk_tokens
+        self._abort_lag = abort_lag
         self._given = 0
 
     async def offer(self) -> Offer:
@@ -128,6 +137,8 @@ class ScriptedBackend:
         the request's `choices`.
         """
         self.requests.append(request)
+        if "n" not in self._capabilities:
+            request = replace(request, n=1)
         lines = self._draw(request)
         prompt = _count_prompt(request)
         self.prompt_tokens += prompt * request.n
@@ -141,6 +152,11 @@ class ScriptedBackend:
                     yield delta
         except (GeneratorExit, asyncio.CancelledError):
             self.aborted += 1
+            self.generated_tokens += sum(
+                min(self._abort_lag, len(_cut(line, request)[0]) - seen)
+                for line, seen in zip(lines, done, strict=True)
+                if isinstance(line, Reply)
+            )
             raise
         for line in lines:
             if isinstance(line, BackendError):

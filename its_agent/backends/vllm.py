@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
+import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,15 +18,30 @@ import httpx
 from its_agent.backends.chat import ChatReader, chat_body, prompt_body
 from its_agent.backends.connection import Connection, checked_headers, encoded
 from its_agent.backends.endpoint import Endpoint
-from its_agent.backends.protocol import Offer, Request, StreamItem
+from its_agent.backends.estimate import estimate_prompt
+from its_agent.backends.protocol import ALL_CAPABILITIES, Offer, Request, StreamItem
 from its_agent.backends.sampling import checked_sampling
 from its_agent.backends.wire import ModelList, ServedModel, TokenCount, Version
-from its_agent.errors import BackendGarbled, BackendRefused, InvalidOption, UnknownModel
+from its_agent.errors import BackendGarbled, BackendRefused, CannotDo, InvalidOption, UnknownModel
 from its_agent.receipt import Fingerprint
 
-SILENCE_SECONDS = 120.0
+SILENCE_SECONDS = 600.0
+"""Long enough for a request that waits in the engine's queue."""
+LINGER_SECONDS = 1.0
+"""How long the end of the connection is waited for once the answer is whole."""
 _COUNTS_KEPT = 4_096
 _NOT_FOUND = 404
+_NO_PAGE = (404, 405, 501)
+_REFUSALS = (400, 422)
+_UNABLE: Mapping[str, re.Pattern[str]] = {
+    "stream_options": re.compile(r"stream_options|continuous_usage_stats"),
+    "top_logprobs": re.compile(r"top_logprobs"),
+    "logprobs": re.compile(r"logprobs"),
+    "structured": re.compile(r"response_format|structured_outputs|json_schema"),
+    "continue_partial": re.compile(r"continue_final_message"),
+    "n": re.compile(r"\bn\b"),
+}
+"""What a server's refusal speaks of when it lacks a capability."""
 
 
 class VLLMBackend:
@@ -31,8 +49,10 @@ class VLLMBackend:
 
     `base_url` is taken with or without `/v1`. `model` defaults to the only one served. `sampling`
     goes out with every request as it is, but a request's own temperature wins. `timeout` is the
-    longest silence in seconds, `max_concurrency` the most streams open at once; further ones
-    wait. Nothing is retried, and no `seed` is ever sent. Raises InvalidOption.
+    longest silence in seconds, waiting in the engine's queue included, `max_concurrency` the most
+    streams open at once; further ones wait. Nothing is retried here, and no `seed` is ever sent.
+    What the server refuses because it lacks a capability is not asked for again. Raises
+    InvalidOption.
     """
 
     def __init__(
@@ -70,6 +90,7 @@ class VLLMBackend:
         self._offer: Offer | None = None
         self._system_fingerprint: str | None = None
         self._counts: OrderedDict[bytes, int] = OrderedDict()
+        self._lacks: set[str] = set()
 
     def __repr__(self) -> str:
         return f"VLLMBackend({self._endpoint.shown!r}, model={self._asked_model!r})"
@@ -90,19 +111,28 @@ class VLLMBackend:
         Raises BackendUnreachable, UnknownModel, or another BackendError for a wrong server.
         """
         if self._offer is None:
-            self._offer = Offer(fingerprint=await self._fingerprint())
-        stamped = replace(self._offer.fingerprint, system_fingerprint=self._system_fingerprint)
-        return replace(self._offer, fingerprint=stamped)
+            fingerprint = await self._fingerprint()
+            self._offer = Offer(
+                fingerprint=fingerprint,
+                capabilities=frozenset(c for c in ALL_CAPABILITIES if c not in self._lacks),
+            )
+        if self._offer.fingerprint.system_fingerprint != self._system_fingerprint:
+            stamped = replace(self._offer.fingerprint, system_fingerprint=self._system_fingerprint)
+            self._offer = replace(self._offer, fingerprint=stamped)
+        return self._offer
 
     async def count_prompt(self, request: Request) -> int:
-        """Count the request's prompt tokens by `/tokenize`, chat template included.
-
-        Raises BackendRefused when the server has no such page.
-        """
+        """Count the request's prompt tokens by `/tokenize`, chat template included; estimate them
+        where the server has no such page."""
+        if "count_prompt" in self._lacks:
+            return estimate_prompt(request.messages)
         body = prompt_body(request, self._template)
         key = hashlib.sha256(encoded(body)).digest()
         if key not in self._counts:
-            self._counts[key] = await self._tokenize(body)
+            count = await self._tokenize(body)
+            if count is None:
+                return estimate_prompt(request.messages)
+            self._counts[key] = count
         self._counts.move_to_end(key)
         if len(self._counts) > _COUNTS_KEPT:
             self._counts.popitem(last=False)
@@ -113,30 +143,67 @@ class VLLMBackend:
         return None
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:
-        """Generate; yields Deltas, then Tokens. Text that a reasoning parser splits off is
-        counted but not part of it.
+        """Generate; yields Deltas, then Tokens where the server tells them. Text that a reasoning
+        parser splits off is counted but not part of it.
 
         Raises PromptTooLong, UnknownModel, InvalidOption or a BackendError.
         """
-        body = chat_body(request, sampling=self._sampling, template=self._template)
+        body = chat_body(
+            request, sampling=self._sampling, template=self._template, lacks=self._lacks
+        )
         named = {"model": await self._model(), **body}
-        answer = self._connection.events("/v1/chat/completions", named, refuse=self._refuse)
+        refuse = partial(self._refuse, request)
+        answer = self._connection.events("/v1/chat/completions", named, refuse=refuse)
         reader = ChatReader(request, self._endpoint)
         async with aclosing(answer) as events:
             async for event in events:
                 for item in reader.read(event):
                     yield item
+                if reader.is_whole:
+                    await _drained(events)
+                    break
         self._system_fingerprint = reader.system_fingerprint or self._system_fingerprint
-        yield reader.tokens()
+        tokens = reader.tokens()
+        if tokens is not None:
+            yield tokens
 
     async def aclose(self) -> None:
         """Let go of connections; a later call opens new ones."""
         await self._connection.aclose()
 
-    async def _refuse(self, status: int, body: str) -> None:
+    async def _refuse(
+        self, request: Request | None, status: int, body: str, wait: float | None
+    ) -> None:
         if status == _NOT_FOUND and self._asked_model is not None:
             self._chosen(await self._served())
-        raise self._endpoint.refusal(status, body)
+        refusal = self._endpoint.refusal(status, body, retry_after=wait)
+        if request is not None and status in _REFUSALS and isinstance(refusal, BackendRefused):
+            unable = self._unable(request, str(refusal))
+            if unable is not None:
+                self._lack(unable)
+                raise CannotDo(str(refusal), status=status, capability=unable)
+        raise refusal
+
+    def _unable(self, request: Request, said: str) -> str | None:
+        """Name the capability that a refusal speaks of, if this request made use of it."""
+        used = {
+            "stream_options": True,
+            "top_logprobs": request.top_logprobs > 0,
+            "logprobs": True,
+            "structured": bool(request.choices or request.schema is not None),
+            "continue_partial": request.continue_partial,
+            "n": request.n > 1,
+        }
+        for capability, pattern in _UNABLE.items():
+            if used[capability] and capability not in self._lacks and pattern.search(said):
+                return capability
+        return None
+
+    def _lack(self, capability: str) -> None:
+        self._lacks.add(capability)
+        if self._offer is not None:
+            left = frozenset(c for c in self._offer.capabilities if c != capability)
+            self._offer = replace(self._offer, capabilities=left)
 
     async def _served(self) -> tuple[ServedModel, ...]:
         response = await self._connection.get("/v1/models")
@@ -182,19 +249,27 @@ class VLLMBackend:
             return None
         return f"vllm {told.version}"
 
-    async def _tokenize(self, body: Mapping[str, Any]) -> int:
+    async def _tokenize(self, body: Mapping[str, Any]) -> int | None:
         named = {"model": await self._model(), **body}
         try:
-            text = await self._connection.post("/tokenize", named, refuse=self._refuse)
+            text = await self._connection.post(
+                "/tokenize", named, refuse=partial(self._refuse, None)
+            )
         except BackendRefused as error:
-            if error.status != _NOT_FOUND:
+            if error.status not in _NO_PAGE:
                 raise
-            raise BackendRefused(
-                f"{self._endpoint.shown} has no /tokenize page, so prompts cannot be counted "
-                "before they are paid for; give the address of vLLM itself",
-                status=error.status,
-            ) from error
+            self._lack("count_prompt")
+            return None
         return self._endpoint.read(TokenCount, text, what="a token count").count
+
+
+async def _drained(events: AsyncGenerator[str]) -> None:
+    """Read to the end of the connection, so that it can be used again; a server that keeps it
+    open is left."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for _ in events:
+                pass
 
 
 def _check_positive(**options: float) -> None:

@@ -116,6 +116,7 @@ def _first_wave(situation: Situation) -> Decision:
         arm=_arm(situation),
         samples=min(WAVE, situation.room(prompts=2)),
         greedy_first=True,
+        until_decided=True,
         why=f"{_outlook(situation)}; the greedy answer, and warm ones to doubt it",
     )
 
@@ -125,6 +126,7 @@ def _wave(situation: Situation) -> Decision:
         path="attempts",
         arm=_arm(situation),
         samples=min(WAVE, situation.room()),
+        until_decided=True,
         why=f"{_outlook(situation)}; {situation.leading} of {situation.samples} agree",
     )
 

@@ -48,7 +48,13 @@ class Repeat:
         if samples == 0:
             return OUT_OF_BUDGET
         why = "more of the same was asked for"
-        return Buy(path="attempts", arm=situation.usual_arm, samples=samples, why=why)
+        return Buy(
+            path="attempts",
+            arm=situation.usual_arm,
+            samples=samples,
+            until_decided=self.until_settled,
+            why=why,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,4 +80,6 @@ class SearchOnly:
     def __call__(self, situation: Situation) -> Decision:
         if situation.bought.get("search", 0):
             return Stop(reason="complete", why="the search has ended")
+        if not situation.can_search:
+            return Stop(reason="no_gain", why="the backend cannot continue partial answers")
         return Buy(path="search", arm=self.algorithm, samples=WAVE, why="a search was asked for")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from its_agent.budget import Remaining
 from its_agent.difficulty import Belief
+from its_agent.ledger import Remaining
 from its_agent.receipt import StopReason
 from its_agent.solution import AnswerType
 
@@ -30,6 +30,8 @@ class Buy:
     why: str
     greedy_first: bool = False
     """The first sample is taken at temperature 0."""
+    until_decided: bool = False
+    """What still runs is aborted once the vote is decided."""
     share: float = 1.0
     """Part of what is left that a refinement or a search may use at most."""
 
@@ -62,7 +64,7 @@ class Situation:
     bought: Mapping[Path, int]
     """Purchases so far, by path."""
     samples: int = 0
-    """Samples so far, those without an answer included."""
+    """Samples that have ended so far, those without an answer included."""
     sample_tokens: int = 0
     """Tokens of all samples so far."""
     leading: int = 0

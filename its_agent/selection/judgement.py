@@ -33,6 +33,11 @@ class Judgement:
     """Answers with their part of all weight, the leader first."""
 
 
+def reliability(strategy: str) -> float:
+    """The weight of a vote by an arm, named with or without its temperature."""
+    return RELIABILITY.get(strategy.partition("@")[0], OTHER_RELIABILITY)
+
+
 def judge(
     candidates: Sequence[Candidate],
     clusters: Sequence[int | None],
@@ -54,11 +59,10 @@ def judge(
         c for c, cluster in zip(candidates, clusters, strict=True) if cluster == clusters[chosen]
     ]
     votes = len(supporters)
+    ended = sum(c.finish != "aborted" for c in candidates)
     is_settled = _is_settled(candidates, clusters, clusters[chosen])
     share = {s.cluster: s.weight / standings.weight for s in standings.ranking}
-    confidence = vote_confidence(
-        votes=votes, samples=len(candidates), mean_logprob=_mean_logprob(supporters)
-    )
+    confidence = vote_confidence(votes=votes, samples=ended, mean_logprob=_mean_logprob(supporters))
     verdict = Verdict(
         candidate_id=candidates[chosen].id,
         answer=candidates[chosen].answer,
@@ -85,7 +89,7 @@ def judge(
 def _is_settled(
     candidates: Sequence[Candidate], clusters: Sequence[int | None], chosen: int | None
 ) -> bool:
-    standings = _tally(candidates, clusters, [_reliability(c) for c in candidates])
+    standings = _tally(candidates, clusters, [reliability(c.strategy) for c in candidates])
     leader = standings.leader
     return leader is not None and leader.cluster == chosen and settled(standings, SETTLED)
 
@@ -106,11 +110,7 @@ def _weights(candidates: Sequence[Candidate], rule: Rule) -> list[float]:
             strict=True,
         )
     )
-    return [_reliability(c) * by_logprob.get(c.id, 0.0) for c in candidates]
-
-
-def _reliability(candidate: Candidate) -> float:
-    return RELIABILITY.get(candidate.strategy.partition("@")[0], OTHER_RELIABILITY)
+    return [reliability(c.strategy) * by_logprob.get(c.id, 0.0) for c in candidates]
 
 
 def _tally(
@@ -160,8 +160,9 @@ def _reasons(
     rule: Rule,
 ) -> tuple[str, ...]:
     votes = sum(cluster == clusters[chosen] for cluster in clusters)
-    without = sum(c.answer is None for c in candidates)
-    reasons = [f"{votes} of {len(candidates)} samples give this answer"]
+    ended = [c for c in candidates if c.finish != "aborted"]
+    without = sum(c.answer is None for c in ended)
+    reasons = [f"{votes} of {len(ended)} samples give this answer"]
     if rule in ("weighted_vote", "majority") and standings.runner_up is not None:
         reasons.append(
             f"it has {standings.leader_share:.0%} of the vote's weight; next is "
@@ -170,6 +171,8 @@ def _reasons(
         )
     if without:
         reasons.append(f"{without} samples ended without an answer and did not vote")
+    if len(ended) < len(candidates):
+        reasons.append(f"{len(candidates) - len(ended)} samples were aborted and did not vote")
     return tuple(reasons)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from its_agent.errors import InvalidOption
 from its_agent.selection.votes import Standings
@@ -17,6 +18,16 @@ def settled(standings: Standings, confidence: float = 0.95) -> bool:
     if not 0.5 <= confidence < 1:
         raise InvalidOption(f"confidence {confidence!r}; allowed: at least 0.5 and below 1")
     return standing_lead(standings) >= confidence
+
+
+def decided(votes: Iterable[float], running: float, confidence: float = 0.95) -> bool:
+    """Whether a vote stands at `confidence` even if all the weight still `running` goes to the
+    runner-up; `votes` are the weights of the answers so far."""
+    ranked = sorted(votes, reverse=True)
+    if not ranked:
+        return False
+    runner_up = ranked[1] if len(ranked) > 1 else 0.0
+    return beta_lead(ranked[0], runner_up + running) >= confidence
 
 
 def standing_lead(standings: Standings) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,7 +14,8 @@ from its_agent.backends.progress import Progress, silent
 from its_agent.terminal.progress import shown_progress
 
 if TYPE_CHECKING:
-    from its_agent.backends.vllm import VLLMBackend
+    from its_agent.backends.embedded import EmbeddedServer
+    from its_agent.backends.protocol import Backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +24,19 @@ class Engine:
 
     base_url: str
     model: str | None
-    dtype: str | None = None
+    server: EmbeddedServer | None = None
+    """Set where it is an engine of this machine; then `start` makes another one like it."""
+    start: Callable[[], EmbeddedServer] | None = None
 
-    def backend(self) -> VLLMBackend:
+    def backend(self) -> Backend:
         """A backend for it; make it inside the event loop that uses it."""
+        if self.server is not None and self.start is not None:
+            from its_agent.backends.revival import EmbeddedBackend
+
+            return EmbeddedBackend(self.server, self.start)
         from its_agent.backends.vllm import VLLMBackend
 
-        return VLLMBackend(self.base_url, model=self.model, dtype=self.dtype)
+        return VLLMBackend(self.base_url, model=self.model)
 
 
 @contextmanager
@@ -52,12 +60,15 @@ def engine(
 
 @contextmanager
 def _found_or_started(model: str | None, progress: Progress) -> Generator[Engine]:
-    from its_agent.backends.embedded import embedded_engine, running_server
+    from its_agent.backends.embedded import embedded_engine, running_server, start_server
     from its_agent.backends.models import DEFAULT_MODEL, served_name
 
     kept = running_server()
     if kept is not None and (model is None or served_name(model) == kept.model):
-        yield Engine(base_url=kept.base_url, model=kept.model, dtype=kept.dtype)
+        again = partial(start_server, model or kept.model, keep=True)
+        yield Engine(base_url=kept.base_url, model=kept.model, server=kept, start=again)
         return
-    with embedded_engine(model or DEFAULT_MODEL, progress=progress) as own:
-        yield Engine(base_url=own.base_url, model=own.model, dtype=own.dtype)
+    chosen = model or DEFAULT_MODEL
+    with embedded_engine(chosen, progress=progress) as own:
+        again = partial(start_server, chosen)
+        yield Engine(base_url=own.base_url, model=own.model, server=own, start=again)

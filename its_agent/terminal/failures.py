@@ -29,6 +29,8 @@ def exit_code(error: ItsAgentError) -> int:
             return NO_ENGINE
         case SolveFailed() if error.receipt.stopped_because == "backend_lost":
             return NO_ENGINE
+        case SolveFailed() if error.receipt.stopped_because == "cancelled":
+            return INTERRUPTED
         case _:
             return ABSTAINED
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +17,10 @@ from rich.console import Console
 from its_agent.budget import DEFAULT_COMPUTE, Budget
 from its_agent.errors import InvalidOption, InvalidProblem
 from its_agent.solution import Problem, Solution
+from its_agent.stop_signal import StopSignal
 from its_agent.terminal.checks import check_strategies
 from its_agent.terminal.engine import Engine, engine
-from its_agent.terminal.failures import ABSTAINED, ANSWERED
+from its_agent.terminal.failures import ABSTAINED, ANSWERED, INTERRUPTED
 from its_agent.terminal.live import View, silence, view
 from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, TopP
 
@@ -65,7 +68,8 @@ def solve(
 ) -> None:
     """Solve one problem within a budget.
 
-    Exit code: 0 answered, 1 abstained, 2 bad input, 3 no engine.
+    Exit code: 0 answered, 1 abstained, 2 bad input, 3 no engine, 130 interrupted: the first Ctrl-C
+    prints the best answer so far and its receipt, the second one ends at once.
     """
     order = Order(
         problem=Problem.of(_read(problem, file)),
@@ -78,7 +82,13 @@ def solve(
     check_strategies([strategy])
     solution = _run(order, base_url=base_url, model=model, quiet=quiet)
     typer.echo(solution.to_json() if json else _said(solution, quiet=quiet))
-    raise typer.Exit(ABSTAINED if solution.status == "abstained" else ANSWERED)
+    raise typer.Exit(_exit_code(solution))
+
+
+def _exit_code(solution: Solution) -> int:
+    if solution.receipt.stopped_because == "cancelled":
+        return INTERRUPTED
+    return ABSTAINED if solution.status == "abstained" else ANSWERED
 
 
 def _read(problem: str | None, file: Path | None) -> str:
@@ -131,7 +141,25 @@ async def solve_at(place: Engine, order: Order, see: View) -> Solution:
         top_p=order.top_p,
         on_event=see,
     ) as agent:
-        return await agent.asolve(order.problem, max_compute_budget=order.budget)
+        with interruptible() as stop:
+            return await agent.asolve(order.problem, max_compute_budget=order.budget, stop=stop)
+
+
+@contextmanager
+def interruptible() -> Generator[StopSignal]:
+    """A signal that the first Ctrl-C gives; the next one is a KeyboardInterrupt again."""
+    stop = StopSignal()
+    loop = asyncio.get_running_loop()
+
+    def give() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, give)
+    try:
+        yield stop
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _said(solution: Solution, *, quiet: bool) -> str:

@@ -1,0 +1,40 @@
+"""Ends a wave once the samples still running cannot change its vote."""
+
+from __future__ import annotations
+
+from its_agent.answers import canonical, extract_answer
+from its_agent.backends.bill import Sample
+from its_agent.graphs.state import State, candidates_of
+from its_agent.selection.judgement import reliability
+from its_agent.selection.stopping import decided
+from its_agent.stop_signal import StopSignal
+
+
+class EarlyStop:
+    """Watches the samples of a wave end, and sets `signal` when the vote is decided.
+
+    A sample that still runs counts as a vote for the runner-up, so that short answers gain nothing
+    by being first. Answers are compared by their plain form alone, which can only delay the stop.
+    """
+
+    def __init__(self, state: State, *, arm: str, running: int) -> None:
+        self.signal = StopSignal()
+        self._kind = state.answer_type
+        self._weight = reliability(arm)
+        self._running = running
+        self._votes: dict[str, float] = {}
+        for candidate in candidates_of(state):
+            self._add(candidate.answer, reliability(candidate.strategy))
+
+    def see(self, sample: Sample) -> None:
+        """Count a sample that has just ended."""
+        self._running -= 1
+        if sample.finish == "stop":
+            self._add(extract_answer(sample.text, self._kind), self._weight)
+        if self._running > 0 and decided(self._votes.values(), self._running * self._weight):
+            self.signal.set()
+
+    def _add(self, answer: str | None, weight: float) -> None:
+        if answer is not None:
+            vote = canonical(answer, self._kind)
+            self._votes[vote] = self._votes.get(vote, 0.0) + weight

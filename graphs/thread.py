@@ -1,0 +1,104 @@
+"""A checkpointed solve: where it stands, what it has used, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateSnapshot
+
+from its_agent.budget import Usage
+from its_agent.errors import InvalidOption
+from its_agent.graphs.context import Context
+from its_agent.graphs.state import Plain, State, plain_usage
+
+SolveGraph: TypeAlias = CompiledStateGraph[State, Context, State, State]
+
+IN_FLIGHT = "in_flight"
+"""Purpose of what a killed run had bought and not settled: charged at its reservation."""
+START = "__start__"
+BEFORE: Mapping[str, str] = {
+    "estimate": START,
+    "route": "estimate",
+    "single_pass": "route",
+    "attempts": "route",
+    "refine": "route",
+    "search": "route",
+    "sample": START,
+    "wave": START,
+    "draft": START,
+    "critique": "draft",
+    "improve": "critique",
+    "harvest": "expand",
+}
+"""A node after which the named one comes: where a correction of the state is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a run stands: the innermost checkpoint, and the node that comes next."""
+
+    config: RunnableConfig
+    values: Plain
+    next: str | None
+
+    @property
+    def spent(self) -> dict[str, Usage]:
+        """Settled usage by purpose, with what was in flight charged in full."""
+        settled = {name: Usage(**usage) for name, usage in self.values.get("spent", {}).items()}
+        lost = self.values.get("intent")
+        if self.next is not None and lost:
+            settled[IN_FLIGHT] = settled.get(IN_FLIGHT, Usage()) + Usage(**lost)
+        return settled
+
+
+def thread(thread_id: str, checkpoint_id: str | None = None) -> RunnableConfig:
+    """The address of a run, or of one moment in its history."""
+    place: dict[str, Any] = {"thread_id": thread_id}
+    if checkpoint_id is not None:
+        place["checkpoint_id"] = checkpoint_id
+    return {"configurable": place}
+
+
+async def has_begun(graph: SolveGraph, thread_id: str) -> bool:
+    """Whether there is a run of this name."""
+    return bool((await graph.aget_state(thread(thread_id))).values)
+
+
+async def find(graph: SolveGraph, thread_id: str, checkpoint_id: str | None = None) -> Place:
+    """Find where a run stands, or stood. Raises InvalidOption where there is none."""
+    snapshot = await graph.aget_state(thread(thread_id, checkpoint_id), subgraphs=True)
+    if not snapshot.values:
+        which = thread_id if checkpoint_id is None else f"{thread_id} at {checkpoint_id}"
+        raise InvalidOption(
+            f"there is no run {which!r} to resume; start it with asolve(…, thread_id={thread_id!r})"
+        )
+    return _innermost(snapshot)
+
+
+async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) -> None:
+    """Write into the state what the run has used, so that it outlives the next kill too."""
+    if place.next is None:
+        return
+    before = BEFORE.get(place.next) or _before(place)
+    await graph.aupdate_state(place.config, {"spent": plain_usage(spent)}, as_node=before)
+
+
+def _before(place: Place) -> str:
+    if place.next == "verify":
+        plan = place.values.get("plan") or {}
+        return str(plan["path"])
+    return START if place.values.get("search") is None else "expand"
+
+
+def _innermost(snapshot: StateSnapshot) -> Place:
+    while snapshot.tasks and isinstance(snapshot.tasks[0].state, StateSnapshot):
+        snapshot = snapshot.tasks[0].state
+    return Place(
+        config=snapshot.config,
+        values=dict(snapshot.values),
+        next=snapshot.next[0] if snapshot.next else None,
+    )

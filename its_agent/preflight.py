@@ -1,0 +1,59 @@
+"""What is looked at before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from its_agent.answers import infer_answer_type
+from its_agent.backends.metered import MIN_TOKENS
+from its_agent.backends.protocol import Backend, Request
+from its_agent.budget import Budget, Usage, compute_units
+from its_agent.errors import BudgetTooSmall, PromptTooLong
+from its_agent.graphs.state import State
+from its_agent.ledger import Ledger
+from its_agent.prompts import ask
+from its_agent.solution import AnswerType, Problem
+
+
+def initial_state(problem: Problem, budget: Budget, strategy: str) -> State:
+    """The state that a solve starts from."""
+    return State(
+        messages=[dict(message) for message in problem.messages],
+        answer_type=_answer_type(problem),
+        schema=None if problem.schema is None else dict(problem.schema),
+        budget=asdict(budget),
+        strategy=strategy,
+    )
+
+
+async def check_affordable(
+    state: State, backend: Backend, ledger: Ledger, context_length: int | None
+) -> None:
+    """Raise PromptTooLong or BudgetTooSmall where not even one short answer is possible."""
+    prompt = await backend.count_prompt(_shortest(state))
+    if context_length is not None and prompt + MIN_TOKENS > context_length:
+        raise PromptTooLong(
+            f"the prompt has {prompt:,} tokens and the model's context {context_length:,}; at "
+            f"least {MIN_TOKENS} must be left for the answer: shorten the problem"
+        )
+    price = compute_units(
+        prompt=prompt, cached=0, completion=MIN_TOKENS, relative_cost=backend.relative_cost
+    )
+    least = Usage(prompt_tokens=prompt, completion_tokens=MIN_TOKENS, requests=1, compute=price)
+    shortfall = ledger.shortfall(least, ledger.unspent)
+    if shortfall is not None:
+        raise BudgetTooSmall(
+            f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
+            f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
+        )
+
+
+def _answer_type(problem: Problem) -> AnswerType:
+    if problem.schema is not None:
+        return "json"
+    return problem.answer_type or infer_answer_type(problem.question)
+
+
+def _shortest(state: State) -> Request:
+    arm = "plain" if state.answer_type == "text" else "step_by_step"
+    return Request(messages=ask(arm, state.messages, state.answer_type), max_tokens=MIN_TOKENS)

@@ -1,0 +1,275 @@
+"""Random solves on faulty engines: any budget, strategy, schedule of faults, end and concurrency.
+
+    python tests/fault_injection.py --cases 100000 [--first SEED] [--processes N]
+
+One seed is one case, whatever the machine. A failing case prints its seed; `--first SEED --cases 1`
+replays it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from virtual_time import in_virtual_time
+
+from its_agent import Agent, Budget, Ledger, Solution, StopSignal, Usage
+from its_agent.backends.bill import ABORT_LAG
+from its_agent.backends.faulty import Fault, FaultyBackend
+from its_agent.backends.protocol import ALL_CAPABILITIES, Capability, Request
+from its_agent.backends.scripted import Reply, ScriptedBackend
+from its_agent.errors import InvalidBudget, ItsAgentError, PromptTooLong, SolveFailed
+from its_agent.events import Event
+from its_agent.policy import STRATEGIES
+
+QUESTIONS = (
+    "How many eggs are there in 3 boxes of 6?",
+    "What is the capital of France?",
+    "Write a poem about rain. " * 20,
+)
+KINDS = (
+    "refused",
+    "unreachable",
+    "cannot",
+    "too_long",
+    "lost",
+    "garbled",
+    "hangs",
+    "slow",
+    "no_usage",
+    "wrong_usage",
+    "one_choice",
+    "ignores_max_tokens",
+    "ignores_stop",
+)
+CAPABILITIES: tuple[Capability, ...] = ("n", "logprobs", "top_logprobs", "structured")
+HANG_SECONDS = 1e7
+"""Virtual time after which a case counts as hanging."""
+End = Literal["none", "cancel", "stop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that is random about a case."""
+
+    seed: int
+    shared: int
+    budgets: tuple[Budget, ...]
+    strategy: str
+    question: str
+    replies: tuple[Reply, ...]
+    faults: tuple[Fault | None, ...]
+    capabilities: frozenset[Capability]
+    end: End
+    end_after: float
+    chunk: int
+    cost: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What the events of one solve showed."""
+
+    worst: int = 0
+    most_held: int = 0
+
+    def __call__(self, event: Event) -> None:
+        self.worst = max(self.worst, event.spent.compute + event.held.compute)
+
+
+@dataclass(slots=True, kw_only=True)
+class Disobedience:
+    """Requests that a server answered beyond their limits."""
+
+    tokens: int = 0
+    schedule: tuple[Fault | None, ...] = ()
+    chunk: int = 1
+    places: set[int] = field(default_factory=set[int])
+
+    def __call__(self, place: int, request: Request) -> Fault | None:
+        fault = self.schedule[place % len(self.schedule)]
+        if fault is not None and fault.kind == "ignores_max_tokens":
+            self.tokens += 2 * self.chunk + ABORT_LAG
+        return fault
+
+
+def case(seed: int) -> Case:
+    """Draw a case."""
+    draw = random.Random(seed)
+    solves = draw.choice((1, 1, 1, 2, 3))
+    faulty = draw.random()
+    return Case(
+        seed=seed,
+        shared=int(10 ** draw.uniform(1.5, 4)),
+        budgets=tuple(_budget(draw) for _ in range(solves)),
+        strategy=draw.choice(sorted(STRATEGIES)),
+        question=draw.choice(QUESTIONS),
+        replies=tuple(_reply(draw) for _ in range(draw.randint(1, 8))),
+        faults=tuple(
+            _fault(draw) if draw.random() < faulty else None for _ in range(draw.randint(1, 8))
+        ),
+        capabilities=frozenset(
+            c for c in ALL_CAPABILITIES if c not in CAPABILITIES or draw.random() < 0.85
+        ),
+        end=draw.choice(("none", "none", "cancel", "stop")),
+        end_after=draw.uniform(0, 30),
+        chunk=draw.choice((8, 32, 128)),
+        cost=draw.choice((1.0, 1.0, 0.3, 2.5)),
+    )
+
+
+def _budget(draw: random.Random) -> Budget:
+    return Budget(
+        compute=int(10 ** draw.uniform(1.3, 3.7)),
+        requests=draw.choice((None, None, None, draw.randint(1, 12))),
+        seconds=draw.choice((None, None, draw.uniform(0.01, 60))),
+    )
+
+
+def _reply(draw: random.Random) -> Reply:
+    tokens = draw.randint(1, 600)
+    text = draw.choice(
+        (
+            f"So it is \\boxed{{{draw.randint(0, 3)}}}.",
+            "no idea",
+            "First step.\n\nSecond step: \\boxed{18}.",
+            "First step.\n\n",
+            "No errors.",
+            "",
+        )
+    )
+    return Reply(text=text, tokens=tokens if text else 0, logprob=draw.uniform(-3, -0.01))
+
+
+def _fault(draw: random.Random) -> Fault:
+    return Fault(
+        kind=draw.choice(KINDS),
+        after=draw.randint(0, 40),
+        seconds=draw.choice((0.0, draw.uniform(0, 5), 600.0)),
+        status=draw.choice((400, 401, 429, 500, 503)),
+        capability=draw.choice(CAPABILITIES),
+        factor=draw.choice((0.0, 0.5, 2.0, 1e4)),
+    )
+
+
+async def check(case: Case) -> None:
+    """Run a case; raises AssertionError where a promise is broken."""
+    inner = ScriptedBackend(
+        lambda request, index: case.replies[index % len(case.replies)],
+        relative_cost=case.cost,
+        capabilities=case.capabilities,
+        delay=0.05,
+        chunk_tokens=case.chunk,
+        abort_lag=ABORT_LAG,
+    )
+    disobedience = Disobedience(schedule=case.faults, chunk=case.chunk)
+    backend = FaultyBackend(inner, disobedience)
+    clock = asyncio.get_running_loop().time
+    shared = Ledger(Budget(compute=case.shared), clock=clock)
+    seen = [Seen() for _ in case.budgets]
+    stop = StopSignal()
+    agents = [Agent(backend, strategy=case.strategy, on_event=each) for each in seen]
+    tasks = [
+        asyncio.create_task(
+            agent.asolve(case.question, max_compute_budget=budget, ledger=shared, stop=stop)
+        )
+        for agent, budget in zip(agents, case.budgets, strict=True)
+    ]
+    if case.end != "none":
+        asyncio.get_running_loop().call_later(
+            case.end_after, stop.set if case.end == "stop" else tasks[0].cancel
+        )
+    _, hanging = await asyncio.wait(tasks, timeout=HANG_SECONDS)
+    # Looked at here, so that no error is reported a second time as never retrieved.
+    _ = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    assert not hanging, f"{len(hanging)} solves hang"
+    assert len(asyncio.all_tasks()) == 1, "a task is left over"
+    assert shared.held.compute == 0, "a reservation is left over"
+    assert shared.held.requests == 0, "a reservation is left over"
+    excess = int(disobedience.tokens * case.cost) + len(case.faults)
+    slack = excess if disobedience.tokens else 0
+    assert shared.spent.compute <= case.shared + slack, "the shared budget is overspent"
+    assert shared.spent.completion_tokens >= inner.generated_tokens, "less is charged than was made"
+    for agent in agents:
+        await agent.aclose()
+    for task, budget, events in zip(tasks, case.budgets, seen, strict=True):
+        assert budget.compute is not None
+        assert events.worst <= budget.compute + slack, "a budget is overspent"
+        _check_end(task, case, slack)
+
+
+def _check_end(task: asyncio.Task[Solution], case: Case, slack: int) -> None:
+    if task.cancelled():
+        assert case.end == "cancel", "a solve was cancelled that nobody cancelled"
+        return
+    error = task.exception()
+    if error is not None:
+        assert isinstance(error, ItsAgentError), f"an error without a type: {error!r}"
+        if not isinstance(error, SolveFailed):
+            allowed = (InvalidBudget, PromptTooLong)
+            assert isinstance(error, allowed) or case.end == "stop" or case.budgets, repr(error)
+            return
+        receipt = error.receipt
+    else:
+        solution = task.result()
+        receipt = solution.receipt
+        assert (solution.answer is None) == (solution.status == "abstained")
+        assert "gone" not in (solution.answer or ""), "an error text is the answer"
+        assert 0 <= solution.confidence <= 1
+    total = sum(receipt.by_purpose.values(), Usage())
+    assert total.compute == receipt.spent.compute, "the purposes do not add up"
+    assert receipt.budget.compute is not None
+    assert receipt.spent.compute <= receipt.budget.compute + slack
+    if receipt.budget.requests is not None:
+        assert receipt.spent.requests <= receipt.budget.requests
+
+
+def run(seeds: Sequence[int]) -> list[tuple[int, str]]:
+    """Run cases, and return the seeds of those that failed, with what went wrong."""
+    failed: list[tuple[int, str]] = []
+    for seed in seeds:
+        try:
+            in_virtual_time(check(case(seed)))
+        except AssertionError as error:
+            failed.append((seed, str(error)))
+    return failed
+
+
+def run_many(first: int, cases: int, processes: int) -> list[tuple[int, str]]:
+    """Run cases on several processes."""
+    size = max(1, min(500, cases // processes))
+    parts = [range(at, min(at + size, first + cases)) for at in range(first, first + cases, size)]
+    failed: list[tuple[int, str]] = []
+    with ProcessPoolExecutor(processes) as pool:
+        for number, part in enumerate(pool.map(run, parts), start=1):
+            failed += part
+            print(f"{min(number * size, cases):,} of {cases:,} cases, {len(failed)} failed")
+    return failed
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=20_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+    if asked.cases == 1:
+        print(case(asked.first))
+        in_virtual_time(check(case(asked.first)))
+        return
+    failed = run_many(asked.first, asked.cases, asked.processes)
+    for seed, why in failed[:20]:
+        print(f"seed {seed}: {why}")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
