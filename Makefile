@@ -8,13 +8,18 @@ INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 PROBLEM ?= Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. How many clips did Natalia sell altogether in April and May?
 BUDGET ?= 4000
 
-.PHONY: solve test check format constraints clean
+CASES ?= 100000
+
+.PHONY: solve test soak check format constraints clean
 
 solve: $(VENV)/.engine  ## solve one problem on the embedded engine: make solve PROBLEM="…" BUDGET=…
 	@$(BIN)/its-agent solve "$$PROBLEM" --budget $(BUDGET)
 
 test: $(VENV)/.dev  ## all tests, those against a real vLLM included
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.dev  ## random faults for a long time: make soak CASES=…
+	cd tests && ../$(BIN)/python fault_injection.py --first 1000000 --cases $(CASES)
 
 check: $(VENV)/.dev  ## lint, format, types, packaging
 	$(BIN)/ruff check

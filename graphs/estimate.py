@@ -22,8 +22,6 @@ async def estimate(state: State, runtime: Runtime[Context]) -> Update:
     """Ask the sources that are switched on and cheap enough; the first samples come later."""
     context = runtime.context
     belief = Belief()
-    if not context.strategy.estimates:
-        return Update(belief=belief.to_plain(), intent=None)
     for source in (_from_text, _from_self_report):
         evidence = await source(state, context)
         if evidence is not None:

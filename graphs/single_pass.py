@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from its_agent.backends.protocol import Request
@@ -13,16 +12,7 @@ from its_agent.graphs.state import State, Update
 from its_agent.policy import Buy
 
 
-def single_pass() -> StateGraph[State, Context, State, State]:
-    """Build the path: one sample."""
-    graph = StateGraph(State, Context)
-    graph.add_node(sample)
-    graph.add_edge(START, "sample")
-    graph.add_edge("sample", END)
-    return graph
-
-
-async def sample(state: State, runtime: Runtime[Context]) -> Update:
+async def single_pass(state: State, runtime: Runtime[Context]) -> Update:
     """Take one sample."""
     return await buy_samples(state, runtime.context, path="single_pass")
 

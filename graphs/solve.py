@@ -15,13 +15,12 @@ from its_agent.graphs.search import search
 from its_agent.graphs.single_pass import single_pass
 from its_agent.graphs.state import State
 from its_agent.graphs.verify import verify
+from its_agent.policy import strategy_named
 
-PATHS = {
-    "single_pass": single_pass,
-    "attempts": attempts,
-    "refine": refine,
-    "search": search,
-}
+STEPS = {"single_pass": single_pass, "attempts": attempts}
+"""Paths that are one superstep."""
+PATHS = {"refine": refine, "search": search}
+"""Paths of several supersteps, each a graph of its own."""
 
 
 def solve_graph() -> StateGraph[State, Context, State, State]:
@@ -30,14 +29,22 @@ def solve_graph() -> StateGraph[State, Context, State, State]:
     graph.add_node(estimate)
     graph.add_node(route)
     graph.add_node(verify)
-    graph.add_edge(START, "estimate")
+    graph.add_conditional_edges(START, begin)
     graph.add_edge("estimate", "route")
     graph.add_conditional_edges("route", next_path)
+    for step in STEPS.values():
+        graph.add_node(step)
     for name, build in PATHS.items():
         graph.add_node(name, build().compile())
+    for name in (*STEPS, *PATHS):
         graph.add_edge(name, "verify")
     graph.add_conditional_edges("verify", worth_more)
     return graph
+
+
+def begin(state: State) -> Literal["estimate", "route"]:
+    """Estimate the difficulty where the strategy has use for it."""
+    return "estimate" if strategy_named(state.strategy).estimates else "route"
 
 
 def worth_more(state: State) -> Literal["route", "__end__"]:

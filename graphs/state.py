@@ -44,7 +44,7 @@ class State:
     elapsed: float = 0.0
     """Seconds since the solve began, without those between a kill and its resumption."""
     budget: Plain = field(default_factory=dict[str, Any])
-    strategy: str = ""
+    strategy: str = "adaptive"
     stopped_because: StopReason | None = None
     refined_to_an_end: bool = False
     explored_nodes: int = 0

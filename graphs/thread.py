@@ -22,13 +22,11 @@ IN_FLIGHT = "in_flight"
 START = "__start__"
 BEFORE: Mapping[str, str] = {
     "estimate": START,
-    "route": "estimate",
+    "route": "estimate",  # whose edge leads there and nowhere else
     "single_pass": "route",
     "attempts": "route",
     "refine": "route",
     "search": "route",
-    "sample": START,
-    "wave": START,
     "draft": START,
     "critique": "draft",
     "improve": "critique",
@@ -57,7 +55,7 @@ class Place:
 
 def thread(thread_id: str, checkpoint_id: str | None = None) -> RunnableConfig:
     """The address of a run, or of one moment in its history."""
-    place: dict[str, Any] = {"thread_id": thread_id}
+    place: dict[str, Any] = {"thread_id": thread_id, "checkpoint_ns": ""}
     if checkpoint_id is not None:
         place["checkpoint_id"] = checkpoint_id
     return {"configurable": place}

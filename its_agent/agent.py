@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -23,7 +24,7 @@ from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
-from its_agent.graphs.state import State, candidates_of, state_from
+from its_agent.graphs.state import Plain, State, candidates_of, state_from
 from its_agent.graphs.thread import charge, find, has_begun, thread
 from its_agent.ledger import SOLVE, Ledger
 from its_agent.policy import strategy_named
@@ -279,10 +280,10 @@ class Agent:
             durable=thread_id is not None,
             notes=notes,
         )
-        return await self._run(graph, state, context, thread_id)
+        return await self._run(graph, asdict(state), context, thread_id)
 
     async def _run(
-        self, graph: Any, state: State | None, context: Context, thread_id: str | None
+        self, graph: Any, state: Plain | None, context: Context, thread_id: str | None
     ) -> Solution:
         if thread_id is None:
             result = await graph.ainvoke(state, context=context, version="v2")

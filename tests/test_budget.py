@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from its_agent import Budget, Prices, Usage
+from its_agent import Budget, Prices, StopSignal, Usage
 from its_agent.budget import compute_units
 from its_agent.errors import BudgetExceeded, InvalidBudget
-from its_agent.ledger import Ledger
+from its_agent.ledger import Fit, Ledger, Remaining
 
 
 def cost(compute: int, **more: int) -> Usage:
@@ -140,3 +141,102 @@ def test_settled_and_held_never_exceed_the_budget(
     assert parent.held == Usage() or parent.held.compute == 0
     total = sum((usage.compute for usage in parent.by_purpose.values()), 0)
     assert total == parent.spent.compute
+
+
+def all_of(amount: int, ledger: Ledger) -> Fit[int]:
+    """Wants exactly this much."""
+
+    def fit(left: Remaining) -> tuple[int, Usage]:
+        short = ledger.shortfall(cost(amount), left)
+        if short is not None:
+            raise short
+        return amount, cost(amount)
+
+    return fit
+
+
+async def spend(ledger: Ledger, amount: int, order: list[int], used: int = 0) -> None:
+    """Reserve, work a little, settle."""
+    _, reservation = await ledger.acquire(all_of(amount, ledger), "generate")
+    order.append(amount)
+    await asyncio.sleep(0.001)
+    reservation.settle(cost(used))
+
+
+async def test_who_waits_is_served_in_order_even_where_a_later_one_would_fit() -> None:
+    ledger = Ledger(Budget(compute=100))
+    order: list[int] = []
+    async with asyncio.TaskGroup() as group:
+        for amount in (60, 90, 10, 30):
+            group.create_task(spend(ledger, amount, order))
+            await asyncio.sleep(0)
+    assert order == [60, 90, 10, 30]
+    assert ledger.held == Usage()
+
+
+async def test_a_waiter_that_gives_up_leaves_the_line() -> None:
+    ledger = Ledger(Budget(compute=100))
+    held = ledger.reserve(cost(60), "generate")
+    order: list[int] = []
+    impatient = asyncio.create_task(spend(ledger, 90, order))
+    patient = asyncio.create_task(spend(ledger, 40, order))
+    await asyncio.sleep(0.001)
+    assert order == []
+    impatient.cancel()
+    await patient
+    assert order == [40]
+    held.settle(cost(0))
+    await spend(ledger, 100, order)
+    assert ledger.remaining.compute == 100
+
+
+async def test_what_can_never_fit_is_refused_and_not_waited_for() -> None:
+    ledger = Ledger(Budget(compute=100))
+    ledger.reserve(cost(50), "generate").settle(cost(50))
+    ledger.reserve(cost(20), "generate")
+    with pytest.raises(BudgetExceeded, match="shared budget: 51 compute requested, 30 left"):
+        await ledger.acquire(all_of(51, ledger), "generate")
+
+
+async def test_a_task_that_holds_a_reservation_must_not_wait_for_another() -> None:
+    ledger = Ledger(Budget(compute=100))
+    _, held = await ledger.acquire(all_of(60, ledger), "generate")
+    with pytest.raises(RuntimeError, match="must not wait"):
+        await ledger.acquire(all_of(60, ledger), "generate")
+    held.settle(cost(0))
+    _, again = await ledger.acquire(all_of(60, ledger), "generate")
+    again.settle(cost(0))
+
+
+async def test_many_scopes_of_one_ledger_all_end_and_never_exceed_it() -> None:
+    shared = Ledger(Budget(compute=100))
+    most = 0
+
+    async def solve(number: int) -> None:
+        nonlocal most
+        own = shared.scope(Budget(compute=80), name="solve")
+        for _ in range(3):
+            _, reservation = await own.acquire(all_of(40 - number % 7, own), "generate")
+            most = max(most, shared.spent.compute + shared.held.compute)
+            await asyncio.sleep(0.0001 * (number % 3))
+            reservation.release(cost(5))
+            await asyncio.sleep(0)
+            reservation.settle(cost(number % 2))
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(solve(number))
+    assert 60 < most <= 100
+    assert shared.held == Usage()
+    assert shared.spent.compute == 30
+
+
+async def test_a_stop_signal_ends_what_it_guards_now_and_later() -> None:
+    stop = StopSignal()
+    asyncio.get_running_loop().call_later(0.01, stop.set)
+    with pytest.raises(TimeoutError):
+        async with stop.guard():
+            await asyncio.sleep(3600)
+    with pytest.raises(TimeoutError):
+        async with stop.guard(3600):
+            pytest.fail("nothing begins after the signal")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from fault_injection import run_many
 from scripted_server import Quirk, served
 
 from its_agent import Agent, Budget, Solution
@@ -166,6 +168,12 @@ def test_a_server_that_ignores_stop_strings_is_read_up_to_them() -> None:
         solution = solve_at(address, strategy="beam")
     assert solution.answer == "18"
     assert all("nobody asked" not in c.text for c in solution.candidates)
+
+
+@pytest.mark.timeout(1_500)
+def test_random_faults_break_no_promise() -> None:
+    failed = run_many(first=0, cases=20_000, processes=os.cpu_count() or 1)
+    assert not failed, f"seeds and what went wrong: {failed[:5]}; replay: fault_injection.py --help"
 
 
 def test_a_model_that_answers_nothing_is_no_answer() -> None:

@@ -29,7 +29,8 @@ TOPOLOGY = """graph TD;
 	refine(refine)
 	search(search)
 	__end__([<p>__end__</p>]):::last
-	__start__ --> estimate;
+	__start__ -.-> estimate;
+	__start__ -.-> route;
 	attempts --> verify;
 	estimate --> route;
 	refine --> verify;

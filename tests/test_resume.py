@@ -2,59 +2,244 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from resumable import EGGS, THREAD, saver_at
+from scripted_server import served
 
 from its_agent import Agent, Solution, Usage
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
+from its_agent.graphs.solve import solve_graph
+from its_agent.graphs.thread import IN_FLIGHT, find, thread
 
-EGGS = "How many eggs are there in 3 boxes of 6?"
+BUDGET = 6_000
+CHECKPOINT_BYTES = 256 * 1024
+"""Most bytes of one checkpoint of a run of 64 samples with 1,200 characters each."""
 
 
 def replies(request: Request, index: int) -> Reply:
-    last = request.messages[-1]["content"]
-    if "step by step" not in last and request.temperature == 0 and "wrong" in last.lower():
+    """A solver whose answers differ, whose critiques find something, and whose searches end."""
+    last = str(request.messages[-1]["content"])
+    if "mistake" in last or "critique" in last.lower():
         return Reply(text="Check the product.", tokens=12)
     if request.stop and not request.continue_partial:
         return Reply(text=f"Step {index}.\n\n", tokens=10)
-    return Reply(text=f"So it is \\boxed{{{index % 3}}}.", tokens=40)
+    return Reply(text=f"So it is \\boxed{{{index % 5}}}.", tokens=40)
 
 
-def agent(backend: ScriptedBackend, saver: InMemorySaver, strategy: str, **more: object) -> Agent:
-    return Agent(backend, strategy=strategy, checkpointer=saver, **more)  # type: ignore[arg-type]
-
-
-async def killed_after(
-    events: int, backend: ScriptedBackend, saver: InMemorySaver, strategy: str
-) -> Solution | None:
-    """Cancel a run hard once it has told so many events."""
-    seen = 0
-    async with agent(backend, saver, strategy) as made:
-        stream = made.astream(EGGS, max_compute_budget=3000, thread_id="t")
+async def begun_and_left(
+    backend: ScriptedBackend, saver: InMemorySaver, strategy: str, events: int
+) -> None:
+    """Leave a run for good once it has told so many events."""
+    async with Agent(backend, strategy=strategy, checkpointer=saver) as agent:
+        stream = agent.astream(EGGS, max_compute_budget=BUDGET, thread_id=THREAD)
         async for _ in stream:
-            seen += 1
-            if seen == events:
-                await stream.aclose()
-                return None
-    return None
+            events -= 1
+            if events == 0:
+                break
+        await stream.aclose()
+
+
+def check_bill(solution: Solution, backend: ScriptedBackend) -> None:
+    receipt = solution.receipt
+    assert receipt.spent.compute <= BUDGET
+    assert sum(receipt.by_purpose.values(), Usage()).compute == receipt.spent.compute
+    assert receipt.spent.completion_tokens >= backend.generated_tokens
+    lost = receipt.by_purpose.get(IN_FLIGHT, Usage())
+    settled = receipt.spent.completion_tokens - lost.completion_tokens
+    assert settled <= backend.generated_tokens + receipt.unseen_tokens
+    assert len({c.id for c in solution.candidates}) == len(solution.candidates)
 
 
 @pytest.mark.parametrize("strategy", ["adaptive", "refine", "beam", "self_consistency"])
 @pytest.mark.parametrize("events", [1, 4, 7, 12, 17, 23, 31, 45])
-async def test_a_killed_run_keeps_its_samples_and_its_bill(strategy: str, events: int) -> None:
+async def test_a_run_that_was_left_keeps_its_samples_and_its_bill(
+    strategy: str, events: int
+) -> None:
     saver = InMemorySaver()
     backend = ScriptedBackend(replies, delay=0.0005)
-    await killed_after(events, backend, saver, strategy)
-    async with agent(backend, saver, strategy) as made:
-        try:
-            solution = await made.aresume("t")
-        except InvalidOption:
-            assert backend.generated_tokens == 0
-            return
-    receipt = solution.receipt
-    assert receipt.spent.compute <= 3000
-    assert receipt.spent.completion_tokens >= backend.generated_tokens
-    assert sum(receipt.by_purpose.values(), Usage()).compute == receipt.spent.compute
-    assert len({c.id for c in solution.candidates}) == len(solution.candidates)
+    await begun_and_left(backend, saver, strategy, events)
+    graph = solve_graph().compile(checkpointer=saver)
+    before = await find(graph, THREAD)
+    async with Agent(backend, strategy=strategy, checkpointer=saver) as agent:
+        solution = await agent.aresume(THREAD)
+    check_bill(solution, backend)
+    kept = {c["id"]: c["text"] for c in before.values.get("candidates", [])}
+    assert kept.items() <= {c.id: c.text for c in solution.candidates}.items()
+
+
+async def test_a_run_that_has_ended_is_told_again_and_costs_nothing() -> None:
+    saver = InMemorySaver()
+    backend = ScriptedBackend(replies)
+    async with Agent(backend, checkpointer=saver) as agent:
+        first = await agent.asolve(EGGS, max_compute_budget=BUDGET, thread_id=THREAD)
+        asked = len(backend.requests)
+        again = await agent.aresume(THREAD)
+    assert len(backend.requests) == asked
+    assert (again.answer, again.receipt.spent) == (first.answer, first.receipt.spent)
+    assert again.receipt.steps == first.receipt.steps
+
+
+async def test_going_back_in_a_run_s_history_refunds_nothing() -> None:
+    saver = InMemorySaver()
+    backend = ScriptedBackend(replies)
+    async with Agent(backend, strategy="attempts", checkpointer=saver) as agent:
+        first = await agent.asolve(EGGS, max_compute_budget=2_000, thread_id=THREAD)
+        history = [
+            s
+            async for s in solve_graph()
+            .compile(checkpointer=saver)
+            .aget_state_history(thread(THREAD))
+        ]
+        early = next(s for s in reversed(history) if s.next == ("verify",))
+        again = await agent.aresume(
+            THREAD, checkpoint_id=str(early.config.get("configurable", {})["checkpoint_id"])
+        )
+    assert again.receipt.spent.compute >= first.receipt.spent.compute
+    assert again.receipt.spent.compute <= 2_000
+    assert again.receipt.spent.completion_tokens >= backend.generated_tokens
+
+
+async def test_what_cannot_be_resumed_is_said() -> None:
+    saver = InMemorySaver()
+    backend = ScriptedBackend(replies)
+    async with Agent(backend, checkpointer=saver) as agent:
+        with pytest.raises(InvalidOption, match="there is no run 'eggs' to resume"):
+            await agent.aresume(THREAD)
+        await agent.asolve(EGGS, thread_id=THREAD)
+        with pytest.raises(InvalidOption, match="there is a run 'eggs' already"):
+            await agent.asolve(EGGS, thread_id=THREAD)
+    async with Agent(backend, strategy="refine", checkpointer=saver) as other:
+        with pytest.raises(InvalidOption, match="started with strategy 'adaptive'"):
+            await other.aresume(THREAD)
+    async with Agent(backend) as without:
+        with pytest.raises(InvalidOption, match="needs a checkpointer"):
+            await without.asolve(EGGS, thread_id=THREAD)
+
+
+async def test_a_full_disk_ends_the_checkpoints_and_not_the_run(tmp_path: Path) -> None:
+    backend = ScriptedBackend(replies)
+    async with aiosqlite.connect(tmp_path / "runs.sqlite") as connection:
+        saver = AsyncSqliteSaver(connection)
+        await saver.setup()
+        pages = await (await connection.execute("PRAGMA page_count")).fetchone()
+        assert pages is not None
+        await connection.execute(f"PRAGMA max_page_count = {pages[0] + 3}")
+        async with Agent(backend, checkpointer=saver) as agent:
+            solution = await agent.asolve(EGGS, max_compute_budget=BUDGET, thread_id=THREAD)
+    assert solution.answer is not None
+    assert len(solution.candidates) > 4
+    assert "database or disk is full" in solution.receipt.notes[-1]
+
+
+async def test_a_checkpoint_of_64_samples_stays_small(tmp_path: Path) -> None:
+    store = tmp_path / "runs.sqlite"
+    long = Reply(text="word " * 236 + "So it is \\boxed{18}.", tokens=300)
+    backend = ScriptedBackend(lambda request, index: long)
+    async with (
+        saver_at(str(store)) as saver,
+        Agent(backend, strategy="self_consistency", checkpointer=saver) as agent,
+    ):
+        solution = await agent.asolve(EGGS, max_compute_budget=100_000, thread_id=THREAD)
+    assert len(solution.candidates) == 64
+    with closing(sqlite3.connect(store)) as connection:
+        (largest,) = connection.execute(
+            "SELECT max(length(checkpoint)) FROM checkpoints"
+        ).fetchone()
+    assert largest < CHECKPOINT_BYTES
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server of our own."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_RUNTIME_DIR", str(folder))
+        import pgserver  # type: ignore[import-untyped]
+    server: Any = pgserver.get_server(folder / "data")
+    try:
+        yield str(server.get_uri())
+    finally:
+        server.cleanup()
+
+
+def process(url: str, strategy: str, store: str, action: str) -> subprocess.Popen[str]:
+    script = str(Path(__file__).with_name("resumable.py"))
+    return subprocess.Popen(
+        [sys.executable, script, url, strategy, str(BUDGET), store, action],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LANGGRAPH_STRICT_MSGPACK": "true"},
+    )
+
+
+def killed_and_resumed(strategy: str, store: str, seed: int) -> None:
+    """Kill a run twice at random moments, and look at the bill of what remains."""
+    draw = random.Random(seed)
+    source = ScriptedBackend(replies, delay=0.02)
+    with served(source) as url:
+        action = "start"
+        for _ in range(2):
+            asked = len(source.requests)
+            running = process(url, strategy, store, action)
+            until = time.monotonic() + 30
+            while len(source.requests) == asked and running.poll() is None:
+                assert time.monotonic() < until
+                time.sleep(0.005)
+            time.sleep(draw.uniform(0, 0.8))
+            running.send_signal(signal.SIGKILL)
+            running.communicate()
+            action = "resume"
+        out, err = process(url, strategy, store, "resume").communicate(timeout=60)
+    assert out, err
+    told = json.loads(out)
+    receipt = told["receipt"]
+    assert receipt["spent"]["compute"] <= BUDGET
+    assert sum(u["compute"] for u in receipt["by_purpose"].values()) == receipt["spent"]["compute"]
+    assert receipt["spent"]["completion_tokens"] >= source.generated_tokens
+    lost = receipt["by_purpose"].get(IN_FLIGHT, {"completion_tokens": 0})["completion_tokens"]
+    assert receipt["spent"]["completion_tokens"] - lost <= source.generated_tokens
+    assert told["answer"] is not None
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("strategy", "seed"), [("adaptive", 1), ("adaptive", 2), ("beam", 3)])
+def test_a_process_killed_at_any_moment_goes_on_from_sqlite(
+    tmp_path: Path, strategy: str, seed: int
+) -> None:
+    killed_and_resumed(strategy, str(tmp_path / "runs.sqlite"), seed)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("strategy", "seed"), [("adaptive", 4), ("refine", 5)])
+def test_a_process_killed_at_any_moment_goes_on_from_postgres(
+    postgres: str, strategy: str, seed: int
+) -> None:
+    with_schema = postgres.replace("/postgres", f"/run_{seed}")
+    subprocess.run([sys.executable, "-c", CREATE, postgres, f"run_{seed}"], check=True, timeout=60)
+    killed_and_resumed(strategy, with_schema, seed)
+
+
+CREATE = """
+import sys, psycopg
+with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+    connection.execute(f"CREATE DATABASE {sys.argv[2]}")
+"""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from its_agent.errors import InvalidOption
 from its_agent.selection.best_of import best_of, best_of_majority
-from its_agent.selection.stopping import beta_lead, settled, standing_lead
+from its_agent.selection.stopping import beta_lead, decided, settled, standing_lead
 from its_agent.selection.votes import (
     Ballot,
     Standings,
@@ -170,3 +170,21 @@ def test_best_of_majority_ignores_a_rare_answer_with_a_high_score() -> None:
     assert best_of_majority(answers, scores, frequency=1.0) == 2
     assert best_of_majority(answers, [None] * 6, frequency=0.3) == 0
     assert best_of_majority([None], [0.4], frequency=0.3) is None
+
+
+@pytest.mark.parametrize(
+    ("votes", "running", "is_decided"),
+    [
+        ([], 4, False),
+        ([4.0], 0, True),
+        ([3.0], 1, False),
+        ([12.0], 3, True),
+        ([9.0], 6, False),
+        ([8.0, 1.0], 1, False),
+        ([9.0, 1.0], 1, True),
+    ],
+)
+def test_a_vote_is_decided_when_all_that_still_runs_could_not_change_it(
+    votes: list[float], running: float, is_decided: bool
+) -> None:
+    assert decided(votes, running) is is_decided

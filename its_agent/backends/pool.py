@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import random
 import zlib
@@ -82,11 +83,16 @@ class PoolBackend:
     that was recorded as cut off stays so under any `max_tokens`.
     """
 
-    def __init__(self, path: str | Path, *, seed: int = 0) -> None:
+    def __init__(self, path: str | Path, *, seed: int = 0, chunk_tokens: int | None = None) -> None:
         """Read JSON lines, plain or .gz; `seed` fixes the order of every row's samples.
 
-        Raises InvalidOption, with file and line, for what cannot be read.
+        With `chunk_tokens` the samples of a request arrive side by side in pieces of so many
+        tokens, as from an engine, so that they can be aborted; without, each comes whole. Raises
+        InvalidOption, with file and line, for what cannot be read.
         """
+        if chunk_tokens is not None and chunk_tokens < 1:
+            raise InvalidOption(f"chunk_tokens must be at least 1, got {chunk_tokens}")
+        self._chunk_tokens = chunk_tokens
         self.relative_cost = 1.0
         self.rows = read_pool(path)
         self._path = Path(path)
@@ -121,19 +127,19 @@ class PoolBackend:
         self._given.clear()
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:
-        """Yield the next samples whole, then their counts; what was drawn never comes back.
+        """Yield the next samples, then their counts; what was drawn never comes back.
 
         Raises ScriptExhausted, drawing nothing, when fewer than `n` are left.
         """
         samples = self._draw(request)
-        for index, sample in enumerate(samples):
-            yield Delta(
-                index=index,
-                text=sample.text,
-                logprobs=sample.logprobs,
-                tokens=sample.tokens,
-                finish=sample.finish,
-            )
+        longest = max((sample.tokens for sample in samples), default=0)
+        size = self._chunk_tokens or max(1, longest)
+        for start in range(0, max(1, longest), size):
+            for index, sample in enumerate(samples):
+                piece = _piece(index, sample, start, start + size)
+                if piece is not None:
+                    yield piece
+            await asyncio.sleep(0)
         prompt = await self.count_prompt(request)
         yield Tokens(prompt=prompt, cached_prompt=0, completion=sum(s.tokens for s in samples))
 
@@ -227,6 +233,22 @@ def _cut(sample: RecordedSample, max_tokens: int) -> RecordedSample:
         finish="length",
         tokens=max_tokens,
         logprobs=sample.logprobs[:max_tokens],
+    )
+
+
+def _piece(index: int, sample: RecordedSample, start: int, end: int) -> Delta | None:
+    """The tokens from `start` to `end`; the text is split by characters in the same proportion."""
+    if start and start >= sample.tokens:
+        return None
+    end = min(end, sample.tokens)
+    first, last = (len(sample.text) * at // max(1, sample.tokens) for at in (start, end))
+    is_last = end == sample.tokens
+    return Delta(
+        index=index,
+        text=sample.text[first : None if is_last else last],
+        logprobs=sample.logprobs[start:end],
+        tokens=end,
+        finish=sample.finish if is_last else None,
     )
 
 

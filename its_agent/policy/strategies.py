@@ -31,7 +31,9 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             Strategy(name="adaptive", policy=adaptive, estimates=True),
             Strategy(name="single_pass", policy=Once()),
             Strategy(name="attempts", policy=Repeat(wave=WAVE, until_settled=True)),
-            Strategy(name="adaptive_consistency", policy=Repeat(until_settled=True)),
+            Strategy(
+                name="adaptive_consistency", policy=Repeat(until_settled=True), rule="majority"
+            ),
             Strategy(name="self_consistency", policy=Repeat(), rule="majority"),
             Strategy(name="best_of_n", policy=Repeat(), rule="best_score"),
             Strategy(name="refine", policy=RefineOnly(), rule="latest"),

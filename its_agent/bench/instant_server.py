@@ -1,0 +1,144 @@
+"""A server that speaks vLLM's pages without a model: at once, or at a steady number of tokens.
+
+    python -m its_agent.bench.instant_server [--tokens N] [--rate TOKENS_A_SECOND]
+
+Prints its address. With a rate every sample gets that many tokens a second, one event each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from typing import Any
+
+MODEL = "instant"
+ANSWER = "Six boxes of three make \\boxed{18}."
+
+
+def pages(tokens: int) -> dict[str, bytes]:
+    """The answers that do not depend on the request."""
+    return {
+        "/v1/models": _json({"data": [{"id": MODEL, "max_model_len": 32_768}]}),
+        "/version": _json({"version": "0.32.0"}),
+        "/tokenize": _json({"count": tokens}),
+    }
+
+
+def chunk(index: int, text: str, count: int, finish: str | None) -> bytes:
+    """One event with one token's log-probability and the running count."""
+    token = {"token": text, "logprob": -0.25, "top_logprobs": []}
+    choice = {
+        "index": index,
+        "delta": {"content": text},
+        "logprobs": {"content": [token]},
+        "finish_reason": finish,
+    }
+    usage = {"prompt_tokens": 60, "completion_tokens": count}
+    return b"data: " + json.dumps({"choices": [choice], "usage": usage}).encode() + b"\n\n"
+
+
+def ending(samples: int, tokens: int) -> bytes:
+    """The whole request's usage, and the end of the stream."""
+    usage = {"prompt_tokens": 60, "completion_tokens": samples * tokens}
+    last = {"choices": [], "usage": usage}
+    return b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n"
+
+
+class InstantServer(asyncio.Protocol):
+    """One connection; keeps it open for the next request."""
+
+    def __init__(self, tokens: int, rate: float | None) -> None:
+        self._tokens = tokens
+        self._rate = rate
+        self._pages = pages(60)
+        self._whole: dict[int, bytes] = {}
+        self._got = b""
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop what is being sent."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is whole."""
+        self._got += data
+        while b"\r\n\r\n" in self._got:
+            head, _, rest = self._got.partition(b"\r\n\r\n")
+            size = _content_length(head)
+            if len(rest) < size:
+                return
+            self._got = rest[size:]
+            self._answer(head.split(b" ", 2)[1].decode(), rest[:size])
+
+    def _answer(self, path: str, body: bytes) -> None:
+        page = self._pages.get(path)
+        if page is not None:
+            self._transport.write(_head("application/json", len(page)) + page)
+            return
+        samples = int(json.loads(body).get("n", 1))
+        if self._rate is None:
+            self._transport.write(self._at_once(samples))
+        else:
+            self._task = asyncio.ensure_future(self._steadily(samples, self._rate))
+
+    def _at_once(self, samples: int) -> bytes:
+        if samples not in self._whole:
+            events = [chunk(i, ANSWER, self._tokens, "stop") for i in range(samples)]
+            whole = b"".join(events) + ending(samples, self._tokens)
+            self._whole[samples] = _head("text/event-stream", len(whole)) + whole
+        return self._whole[samples]
+
+    async def _steadily(self, samples: int, rate: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._transport.write(_head("text/event-stream", None))
+        began = loop.time()
+        for count in range(1, self._tokens + 1):
+            await asyncio.sleep(began + count / rate - loop.time())
+            last = count == self._tokens
+            text = ANSWER if last else "word "
+            for index in range(samples):
+                self._piece(chunk(index, text, count, "stop" if last else None))
+        self._piece(ending(samples, self._tokens))
+        self._transport.write(b"0\r\n\r\n")
+
+    def _piece(self, data: bytes) -> None:
+        self._transport.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+def _head(kind: str, size: int | None) -> bytes:
+    length = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{length}\r\n\r\n".encode()
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.split(b":")[1])
+    return 0
+
+
+def _json(page: dict[str, Any]) -> bytes:
+    return json.dumps(page).encode()
+
+
+async def serve(tokens: int, rate: float | None) -> None:
+    """Listen on the loopback address until ended."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: InstantServer(tokens, rate), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokens", type=int, default=40)
+    parser.add_argument("--rate", type=float, default=None)
+    asked = parser.parse_args()
+    asyncio.run(serve(asked.tokens, asked.rate))

@@ -1,0 +1,103 @@
+"""The speed figures as a section of the page of results."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LEAST_RATE = 400
+MOST_RATIO = 1.5
+LEAST_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What `its-agent bench speed` measured in one run, as plain data."""
+
+    machine: str
+    command: str
+    overhead: dict[str, Any]
+    streaming: dict[str, Any]
+    throughput: dict[str, Any] | None
+
+
+def machine() -> str:
+    """The processor and the Python that measure."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    processor = f"{len(names)} × {names[0]}" if names else platform.machine()
+    return f"{processor}, Python {platform.python_version()}"
+
+
+def speed_section(speed: Speed) -> str:
+    """The figures as Markdown."""
+    lines = [
+        "## Speed",
+        "",
+        "Made by",
+        "",
+        "```",
+        speed.command,
+        "```",
+        "",
+        f"on {speed.machine}. Every figure is a ratio or a rate of one run in which what is "
+        "compared took turns.",
+        "",
+        *_overhead(speed.overhead),
+        "",
+        *_streaming(speed.streaming),
+    ]
+    if speed.throughput is not None:
+        lines += ["", *_throughput(speed.throughput)]
+    return "\n".join(lines) + "\n"
+
+
+def _overhead(seen: dict[str, Any]) -> list[str]:
+    return [
+        "### Own time of a solve",
+        "",
+        "Self-consistency, one request for four samples, on a server that answers at once; beside "
+        "it a LangGraph graph of as many supersteps that does nothing but make the same request.",
+        "",
+        "| | ms a solve | by the bare graph and request |",
+        "|---|---:|---:|",
+        f"| bare graph and request | {seen['bare_ms']:.2f} | 1 |",
+        f"| a prompt that was counted before | {seen['own_repeated_prompt_ms']:.2f} | "
+        f"{seen['ratio_repeated_prompt']:.2f} |",
+        f"| a new prompt, counted by the server first | {seen['own_ms']:.2f} | "
+        f"{seen['ratio']:.2f} |",
+        "",
+        f"Medians of {seen['rounds']} rounds of {seen['solves_a_round']} solves. At most "
+        f"{MOST_RATIO} is wanted.",
+        "",
+        f"{seen['solves_a_second_200']:.0f} solves a second at 200 at once, "
+        f"{seen['solves_a_second_1000']:.0f} at 1,000 ({LEAST_RATE} are wanted); memory "
+        f"{seen['memory_mib_before']:.0f} MiB before and {seen['memory_mib_after']:.0f} MiB after.",
+    ]
+
+
+def _streaming(seen: dict[str, Any]) -> list[str]:
+    return [
+        "### Keeping up with a stream",
+        "",
+        f"A server streams {seen['tokens_a_second_sent']:,.0f} tokens a second, one an event, "
+        f"over {seen['requests']} requests; {seen['tokens_a_second_kept']:,.0f} a second were "
+        f"read, with usage and log-probabilities ({seen['ratio']:.2f} of what was sent), for "
+        f"{seen['processor_share']:.2f} of one core.",
+    ]
+
+
+def _throughput(seen: dict[str, Any]) -> list[str]:
+    pairs = ", ".join(f"{own:.1f} by {bare:.1f}" for own, bare in seen["pairs"])
+    return [
+        "### Tokens a second on a real engine",
+        "",
+        f"`Agent.batch` against the same requests sent raw to {seen['engine']}: "
+        f"**{seen['ratio']:.3f}** (median of {len(seen['pairs'])} alternated pairs; at least "
+        f"{LEAST_SHARE} is wanted). Tokens a second: {pairs}.",
+    ]
