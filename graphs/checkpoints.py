@@ -38,7 +38,8 @@ class ForgivingSaver(BaseCheckpointSaver[Any]):
     @property
     def config_specs(self) -> list[Any]:
         """What the inner checkpointer is configured by."""
-        return list(self._inner.config_specs)
+        inner: Any = self._inner
+        return list(inner.config_specs)
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """Number a channel's versions as the inner checkpointer does."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from its_agent.answers import canonical, extract_answer
 from its_agent.backends.bill import Sample
 from its_agent.graphs.state import State, candidates_of
 from its_agent.selection.judgement import reliability
 from its_agent.selection.stopping import decided
+from its_agent.solution import AnswerType
 from its_agent.stop_signal import StopSignal
 
 
@@ -19,10 +22,10 @@ class EarlyStop:
 
     def __init__(self, state: State, *, arm: str, running: int) -> None:
         self.signal = StopSignal()
-        self._kind = state.answer_type
+        self._kind: AnswerType = state.answer_type
         self._weight = reliability(arm)
         self._running = running
-        self._votes: dict[str, float] = {}
+        self._votes: dict[str | Fraction, float] = {}
         for candidate in candidates_of(state):
             self._add(candidate.answer, reliability(candidate.strategy))
 

@@ -27,7 +27,7 @@ async def estimate(state: State, runtime: Runtime[Context]) -> Update:
         if evidence is not None:
             belief = belief.after(evidence)
             context.emit(Estimated, source=evidence.source, success=belief.success)
-    return Update(belief=belief.to_plain(), intent=None, **books(context))
+    return Update(belief=belief.to_plain(), intent=None) | books(context)
 
 
 async def _from_text(state: State, context: Context) -> Evidence | None:

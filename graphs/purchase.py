@@ -27,8 +27,7 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
             "candidates": _ids(state) + [c.id for c in taken.candidates],
         },
         intent=None,
-        **books(context),
-    )
+    ) | books(context)
     if taken.stop is not None:
         update["stopped_because"] = taken.stop
     number = len(state.steps) + 1

@@ -87,8 +87,7 @@ async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) ->
 
 def _before(place: Place) -> str:
     if place.next == "verify":
-        plan = place.values.get("plan") or {}
-        return str(plan["path"])
+        return str(place.values["plan"]["path"])
     return START if place.values.get("search") is None else "expand"
 
 

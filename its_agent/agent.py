@@ -9,6 +9,7 @@ from functools import cache
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from its_agent import loop
@@ -44,7 +45,7 @@ class Agent:
 
     def __init__(
         self,
-        backend: str | Backend | None = None,
+        backend: str | Backend | BaseChatModel | None = None,
         *,
         strategy: str = "adaptive",
         max_tokens: int = 512,
@@ -57,11 +58,11 @@ class Agent:
     ) -> None:
         """Choose what answers and how the budget is spent.
 
-        `backend` is a base URL or a Backend; None takes ITS_BASE_URL, else a running embedded
-        engine. `max_tokens` bounds every sample; `temperature` and `top_p` are those of warm
-        samples; `estimate` names the sources of difficulty that may be asked; `checkpointer` is
-        any LangGraph checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
-        UnknownStrategy or InvalidOption.
+        `backend` is a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else
+        a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
+        those of warm samples; `estimate` names the sources of difficulty that may be asked;
+        `checkpointer` is any LangGraph checkpointer, and lets a run with a `thread_id` be resumed.
+        Raises NoEngine, UnknownStrategy or InvalidOption.
         """
         self._strategy = strategy_named(strategy)
         self._settings = Settings(
@@ -368,7 +369,7 @@ def solve(
     problem: ProblemLike,
     *,
     max_compute_budget: int | Budget = DEFAULT_COMPUTE,
-    backend: str | Backend | None = None,
+    backend: str | Backend | BaseChatModel | None = None,
     strategy: str = "adaptive",
 ) -> Solution:
     """Solve one problem with an agent of its own; see `Agent` and `Agent.asolve`."""

@@ -102,9 +102,14 @@ class Emitter:
         self._ledger = ledger
         self._sinks = sinks
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._sinks)
+
     def __call__(self, kind: type[Event], **details: Any) -> None:
         """Build an event of this kind and deliver it, where anybody listens."""
-        if not self._sinks:
+        if not self.is_heard:
             return
         event = kind(
             spent=self._ledger.spent,

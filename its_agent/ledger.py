@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
@@ -56,14 +56,14 @@ class Reservation:
 
     purpose: str
     held: Usage
-    _ledger: Ledger = field(repr=False)
-    _holder: asyncio.Task[object] | None = field(default=None, repr=False)
+    ledger: Ledger = field(repr=False)
+    holder: asyncio.Task[object] | None = field(default=None, repr=False)
     _open: bool = True
 
     def release(self, part: Usage) -> None:
         """Give back a part that is known not to be needed, such as a finished sample's rest."""
         if self._open:
-            self._ledger.hold(self.held - part, instead_of=self.held)
+            self.ledger.hold(self.held - part, instead_of=self.held)
             self.held = self.held - part
 
     def settle(self, actual: Usage) -> None:
@@ -71,7 +71,7 @@ class Reservation:
         if not self._open:
             raise RuntimeError("the reservation is already settled")
         self._open = False
-        self._ledger.charge(self.purpose, actual, held=self.held, holder=self._holder)
+        self.ledger.charge(self.purpose, actual, held=self.held, holder=self.holder)
 
 
 class Ledger:
@@ -164,7 +164,7 @@ class Ledger:
         if shortfall is not None:
             raise shortfall
         self.hold(cost)
-        return Reservation(purpose=purpose, held=cost, _ledger=self)
+        return Reservation(purpose=purpose, held=cost, ledger=self)
 
     async def acquire(self, fit: Fit[T], purpose: str) -> tuple[T, Reservation]:
         """Reserve what `fit` makes of what is left, waiting while only others' reservations stand
@@ -177,24 +177,30 @@ class Ledger:
         if task in self._holders:
             raise RuntimeError("a task that holds a reservation must not wait for another one")
         async with AsyncExitStack() as turns:
-            within: list[Ledger] = []
-            for ledger in self._chain():
-                await turns.enter_async_context(ledger._line)
-                within.append(ledger)
-                made, cost = await ledger._waited_for(fit, within)
+            made, cost = await self._waited_for(fit, Remaining, turns)
         reservation = self.reserve(cost, purpose)
         if task is not None:
-            reservation._holder = task
+            reservation.holder = task
             self._holders.add(task)
         return made, reservation
 
-    async def _waited_for(self, fit: Fit[T], within: list[Ledger]) -> tuple[T, Usage]:
+    async def _waited_for(
+        self, fit: Fit[T], inner: Callable[[], Remaining], turns: AsyncExitStack
+    ) -> tuple[T, Usage]:
+        """Wait in line here, then in the parent; a place once reached here stays good, as who
+        has it alone reserves here."""
+        await turns.enter_async_context(self._line)
+
+        def left() -> Remaining:
+            return inner() & self._left(self.spent + self._held)
+
+        made = await self._fitting(fit, left)
+        return made if self._parent is None else await self._parent._waited_for(fit, left, turns)
+
+    async def _fitting(self, fit: Fit[T], left: Callable[[], Remaining]) -> tuple[T, Usage]:
         while True:
-            left = Remaining()
-            for ledger in within:
-                left &= ledger._left(ledger.spent + ledger._held)
             try:
-                return fit(left)
+                return fit(left())
             except BudgetExceeded as short:
                 if not self._may_come_free(short):
                     raise self._named(short) from None
@@ -209,12 +215,6 @@ class Ledger:
 
     def _named(self, short: BudgetExceeded) -> BudgetExceeded:
         return self._exceeded(short.limit, short.requested, short.remaining)
-
-    def _chain(self) -> Iterator[Ledger]:
-        ledger: Ledger | None = self
-        while ledger is not None:
-            yield ledger
-            ledger = ledger._parent
 
     def scope(
         self,

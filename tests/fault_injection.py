@@ -16,13 +16,13 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from virtual_time import in_virtual_time
 
 from its_agent import Agent, Budget, Ledger, Solution, StopSignal, Usage
 from its_agent.backends.bill import ABORT_LAG
-from its_agent.backends.faulty import Fault, FaultyBackend
+from its_agent.backends.faulty import Fault, FaultyBackend, Kind
 from its_agent.backends.protocol import ALL_CAPABILITIES, Capability, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidBudget, ItsAgentError, PromptTooLong, SolveFailed
@@ -34,21 +34,7 @@ QUESTIONS = (
     "What is the capital of France?",
     "Write a poem about rain. " * 20,
 )
-KINDS = (
-    "refused",
-    "unreachable",
-    "cannot",
-    "too_long",
-    "lost",
-    "garbled",
-    "hangs",
-    "slow",
-    "no_usage",
-    "wrong_usage",
-    "one_choice",
-    "ignores_max_tokens",
-    "ignores_stop",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 CAPABILITIES: tuple[Capability, ...] = ("n", "logprobs", "top_logprobs", "structured")
 HANG_SECONDS = 1e7
 """Virtual time after which a case counts as hanging."""

@@ -14,6 +14,8 @@ from typing import Any
 from its_agent.backends.protocol import Delta, Request, Tokens
 from its_agent.backends.scripted import ScriptedBackend
 
+FINE: tuple[int, Mapping[str, str]] = (200, {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirk:
@@ -92,10 +94,10 @@ class _Pages(BaseHTTPRequestHandler):
             else:
                 self._send(200, {"count": asyncio.run(self.source.count_prompt(request))})
             return
-        status, headers = next(self.failures, (200, {}))
+        status, headers = next(self.failures, FINE)
         refused = self.odd.refuses(body)
         if refused is not None:
-            status, headers = 400, {}
+            status, headers = 400, FINE[1]
         if status != 200:
             said = {"error": {"message": refused or "not now", "code": status}}
             self._write(status, "application/json", json.dumps(said).encode(), headers)

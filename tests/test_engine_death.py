@@ -132,8 +132,8 @@ def test_an_engine_killed_while_it_loads_is_said_to_have_died() -> None:
     port = choose_port(None)
     killed: list[bool] = []
 
-    def kill(step: str, done: int, total: int | None) -> None:
-        if step.startswith("engine:") and not killed:
+    def kill(what: str, done: int, total: int | None) -> None:
+        if what.startswith("engine:") and not killed:
             found = subprocess.run(["pkill", "-9", "-f", f"api_server.*--port {port}"], check=False)
             killed.extend([True] * (found.returncode == 0))
 

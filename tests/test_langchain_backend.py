@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,7 +64,8 @@ class Speaker(BaseChatModel):
                 raise piece
             if piece is None:
                 await self._hang()
-            yield ChatGenerationChunk(message=piece)
+            else:
+                yield ChatGenerationChunk(message=piece)
 
     async def _hang(self) -> None:
         try:
@@ -97,7 +99,7 @@ def openai_logprobs(*values: float) -> dict[str, Any]:
 
 
 def asking(**changes: Any) -> Request:
-    return Request(**{"messages": QUESTION, "max_tokens": 100, **changes})
+    return replace(Request(messages=QUESTION, max_tokens=100), **changes)
 
 
 async def streamed(chat_model: BaseChatModel, **changes: Any) -> list[StreamItem]:

@@ -10,7 +10,7 @@ from virtual_time import in_virtual_time
 from its_agent import Budget
 from its_agent.backends import Delta, Offer, Reply, Request, ScriptedBackend, StreamItem, Tokens
 from its_agent.backends.bill import ABORT_LAG
-from its_agent.backends.faulty import Fault, FaultyBackend
+from its_agent.backends.faulty import Fault, FaultyBackend, Schedule
 from its_agent.backends.metered import MIN_TOKENS, MeteredBackend
 from its_agent.backends.protocol import ALL_CAPABILITIES
 from its_agent.backends.retry import TRIES_BUSY
@@ -76,6 +76,10 @@ def door_to(engine: Engine, *, compute: int = 10_000) -> tuple[MeteredBackend, L
     ledger = Ledger(Budget(compute=compute))
     door = MeteredBackend(engine, ledger, Emitter(ledger, (events.append,)), offer=offer_of(4096))
     return door, ledger, events
+
+
+def always(fault: Fault) -> Schedule:
+    return lambda place, request: fault
 
 
 def wanted(n: int = 1, max_tokens: int = 200) -> Request:
@@ -187,9 +191,9 @@ def test_only_the_samples_that_are_missing_are_asked_for_again() -> None:
 
 def test_the_server_s_count_is_believed_where_it_is_possible() -> None:
     for factor, believed in ((1.0, True), (0.0, False), (0.5, False), (1000.0, False)):
+        wrong = Fault(kind="wrong_usage", factor=factor)
         engine = FaultyBackend(
-            ScriptedBackend(lambda r, i: Reply(text="ab", tokens=40)),
-            lambda place, request, f=factor: Fault(kind="wrong_usage", factor=f),
+            ScriptedBackend(lambda r, i: Reply(text="ab", tokens=40)), always(wrong)
         )
         ledger = Ledger(Budget(compute=1_000))
         door = MeteredBackend(engine, ledger, Emitter(ledger), offer=offer_of(4096))

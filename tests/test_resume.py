@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -172,8 +173,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("postgres")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_RUNTIME_DIR", str(folder))
-        import pgserver  # type: ignore[import-untyped]
-    server: Any = pgserver.get_server(folder / "data")
+        pgserver: Any = importlib.import_module("pgserver")
+    server = pgserver.get_server(folder / "data")
     try:
         yield str(server.get_uri())
     finally:

@@ -13,7 +13,8 @@ BASE_URL_VARIABLE = "ITS_BASE_URL"
 
 
 def connect(backend: object) -> Backend:
-    """Read a base URL or a Backend; None takes ITS_BASE_URL, else a running embedded engine.
+    """Read a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else a running
+    embedded engine.
 
     Starts and downloads nothing. Raises NoEngine, which says how to get one, and InvalidOption.
     """
@@ -22,9 +23,7 @@ def connect(backend: object) -> Backend:
     if isinstance(backend, Backend):
         return backend
     if backend is not None:
-        raise InvalidOption(
-            f"backend must be a base URL or a Backend, got {type(backend).__name__}: {backend!r}"
-        )
+        return _of_chat_model(backend)
     address = os.environ.get(BASE_URL_VARIABLE)
     if address:
         return VLLMBackend(address)
@@ -35,3 +34,17 @@ def connect(backend: object) -> Backend:
             "with `its-agent model start`, or pass the base URL of your vLLM server as backend"
         )
     return VLLMBackend(server.base_url, server.model, dtype=server.dtype)
+
+
+def _of_chat_model(value: object) -> Backend:
+    # Whoever passes a chat model has paid for this import already.
+    from langchain_core.language_models import BaseChatModel
+
+    from its_agent.backends.langchain import LangChainBackend
+
+    if isinstance(value, BaseChatModel):
+        return LangChainBackend(value)
+    raise InvalidOption(
+        "backend must be a base URL, a Backend or a LangChain chat model, got "
+        f"{type(value).__name__}: {value!r}"
+    )

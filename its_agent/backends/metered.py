@@ -32,8 +32,10 @@ MIN_TOKENS = 16
 ROOMY_CONTEXT = 1 << 20
 """Taken for the context of a backend that does not tell it."""
 
-Interruption = Literal["deadline", "cancelled", "decided"]
-"""Why a request was aborted: the time was up, the caller said stop, or its vote was decided."""
+EndOfTime = Literal["deadline", "cancelled"]
+"""Why a solve has to end: its time is up, or its caller said stop."""
+Interruption: TypeAlias = EndOfTime | Literal["decided"]
+"""Why a request was aborted: the solve has to end, or the vote that it was for is decided."""
 
 Watch: TypeAlias = Callable[[Sample], None]
 """Sees every sample as it ends, before its request does."""
@@ -123,8 +125,8 @@ class MeteredBackend:
         return capability in self._offer.capabilities and capability not in self.meter.lacks
 
     @property
-    def interruption(self) -> Interruption:
-        """Why time is up, once it is."""
+    def interruption(self) -> EndOfTime:
+        """Why the solve has to end, once it has to."""
         return "cancelled" if self._stop.is_set else "deadline"
 
     async def count_prompt(self, request: Request) -> int:
@@ -269,8 +271,10 @@ class MeteredBackend:
                         reservation.release(bill.rest_of(ended))
                     if watch is not None:
                         watch(ended)
-                self._emit(Generating, purpose=purpose, running=bill.running, tokens=bill.generated)
-                if bill.overrun:
+                if self._emit.is_heard:
+                    running, tokens = bill.running, bill.generated
+                    self._emit(Generating, purpose=purpose, running=running, tokens=tokens)
+                if request.stop and bill.overrun:
                     return
             bill.ended = True
 
