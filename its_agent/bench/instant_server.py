@@ -38,6 +38,18 @@ def chunk(index: int, text: str, count: int, finish: str | None) -> bytes:
     return b"data: " + json.dumps({"choices": [choice], "usage": usage}).encode() + b"\n\n"
 
 
+def whole(samples: int, tokens: int) -> bytes:
+    """An answer that is not streamed."""
+    message = {"role": "assistant", "content": ANSWER}
+    choices = [{"index": i, "message": message, "finish_reason": "stop"} for i in range(samples)]
+    usage = {
+        "prompt_tokens": 60,
+        "completion_tokens": samples * tokens,
+        "total_tokens": 60 + samples * tokens,
+    }
+    return _json({"id": "1", "object": "chat.completion", "choices": choices, "usage": usage})
+
+
 def ending(samples: int, tokens: int) -> bytes:
     """The whole request's usage, and the end of the stream."""
     usage = {"prompt_tokens": 60, "completion_tokens": samples * tokens}
@@ -82,7 +94,12 @@ class InstantServer(asyncio.Protocol):
         if page is not None:
             self._transport.write(_head("application/json", len(page)) + page)
             return
-        samples = int(json.loads(body).get("n", 1))
+        asked = json.loads(body)
+        samples = int(asked.get("n", 1))
+        if not asked.get("stream"):
+            page = whole(samples, self._tokens)
+            self._transport.write(_head("application/json", len(page)) + page)
+            return
         if self._rate is None:
             self._transport.write(self._at_once(samples))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Speed:
     overhead: dict[str, Any]
     streaming: dict[str, Any]
     throughput: dict[str, Any] | None
+    its_hub: dict[str, Any] | None
 
 
 def machine() -> str:
@@ -54,6 +56,8 @@ def speed_section(speed: Speed) -> str:
     ]
     if speed.throughput is not None:
         lines += ["", *_throughput(speed.throughput)]
+    if speed.its_hub is not None:
+        lines += ["", *_its_hub(speed.its_hub, speed)]
     return "\n".join(lines) + "\n"
 
 
@@ -101,3 +105,40 @@ def _throughput(seen: dict[str, Any]) -> list[str]:
         f"**{seen['ratio']:.3f}** (median of {len(seen['pairs'])} alternated pairs; at least "
         f"{LEAST_SHARE} is wanted). Tokens a second: {pairs}.",
     ]
+
+
+def _its_hub(seen: dict[str, Any], speed: Speed) -> list[str]:
+    own = speed.overhead
+    lines = [
+        f"### Beside its_hub {seen['version']}",
+        "",
+        "Its self-consistency through its own client, in an environment of its own: four requests "
+        "a solve, not streamed, without a graph or a budget.",
+        "",
+        "| | its_agent | its_hub | ratio |",
+        "|---|---:|---:|---:|",
+        _compared(
+            "ms a solve, at once answered", own["own_repeated_prompt_ms"], seen["instant_ms"], 2
+        ),
+        _compared(
+            "solves a second at 200",
+            own["solves_a_second_200"],
+            seen["instant_solves_a_second_200"],
+            0,
+        ),
+    ]
+    if speed.throughput is not None and seen["engine_tokens_a_second"] is not None:
+        rates = [pair[0] for pair in speed.throughput["pairs"]]
+        lines.append(
+            _compared(
+                "tokens a second on the real engine",
+                statistics.median(rates),
+                seen["engine_tokens_a_second"],
+                1,
+            )
+        )
+    return lines
+
+
+def _compared(what: str, own: float, other: float, digits: int) -> str:
+    return f"| {what} | {own:,.{digits}f} | {other:,.{digits}f} | {own / other:.2f} |"

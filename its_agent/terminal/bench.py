@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,11 +158,11 @@ def _open(out: Path) -> None:
     """Make sure that the file can be written, and ends with a whole line."""
     from its_agent.bench.runs import drop_broken_end
 
-    _make_writable(out)
+    make_writable(out)
     drop_broken_end(out)
 
 
-def _make_writable(out: Path) -> None:
+def make_writable(out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.touch()
@@ -217,7 +216,7 @@ def report(
         typer.echo(page(made), nl=False)
         return
     picture = out.with_suffix(".svg")
-    _make_writable(out)
+    make_writable(out)
     text = page(made, chart=picture.name)
     for further in section or ():
         text += f"\n{_section(further)}"
@@ -231,68 +230,3 @@ def _section(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the section {path} cannot be read: {error}") from error
-
-
-@bench_app.command("speed")
-def speed_command(
-    out: Annotated[
-        Path,
-        typer.Option(help="The Markdown section to write, with the figures (.json) beside it."),
-    ],
-    model: Model = None,
-    base_url: BaseUrl = None,
-    engineless: Annotated[
-        bool, typer.Option("--no-engine", help="Leave out the figure that needs a real engine.")
-    ] = False,
-) -> None:
-    """Measure what the framework itself costs, against the bare parts it stands on."""
-    from its_agent.bench.speed_page import Speed, machine, speed_section
-
-    _make_writable(out)
-    console = Console(stderr=True)
-    overhead, streaming = asyncio.run(_own_time(console))
-    throughput = None
-    if not engineless:
-        with engine(base_url, model, console=console) as place:
-            throughput = asyncio.run(_throughput(place, console))
-    seen = Speed(
-        machine=machine(),
-        command=f"its-agent bench speed --out {out.name}" + " --no-engine" * engineless,
-        overhead=overhead,
-        streaming=streaming,
-        throughput=throughput,
-    )
-    out.with_suffix(".json").write_text(json.dumps(asdict(seen), indent=1) + "\n", encoding="utf-8")
-    out.write_text(speed_section(seen), encoding="utf-8")
-    typer.echo(speed_section(seen), nl=False)
-
-
-async def _own_time(console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
-    from its_agent.bench.speed import measure_overhead, measure_streaming
-
-    console.print("own time on a server that answers at once …", highlight=False)
-    overhead = asdict(await measure_overhead())
-    console.print("256 streams at 20,000 tokens a second …", highlight=False)
-    return overhead, asdict(await measure_streaming())
-
-
-async def _throughput(place: Engine, console: Console) -> dict[str, Any]:
-    from its_agent.bench.speed import measure_throughput
-
-    console.print("tokens a second against raw requests …", highlight=False)
-    return asdict(await measure_throughput(place.base_url, place.model))
-
-
-@bench_app.command("early-stop")
-def early_stop_command(
-    pool: Annotated[Path, typer.Argument(help="A pool of recorded samples.")],
-    out: Annotated[Path, typer.Option(help="The Markdown file that the section goes to.")],
-) -> None:
-    """Replay a pool with and without aborting waves whose vote is decided."""
-    from its_agent.bench.early_stop import early_stop_section, measure_early_stop
-
-    _make_writable(out)
-    seen = asyncio.run(measure_early_stop(pool))
-    section = early_stop_section(seen, f"its-agent bench early-stop {pool.name} --out {out.name}")
-    out.write_text(section, encoding="utf-8")
-    typer.echo(section, nl=False)
