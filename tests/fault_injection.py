@@ -15,7 +15,7 @@ import random
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from virtual_time import in_virtual_time
@@ -25,7 +25,13 @@ from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import Fault, FaultyBackend, Kind
 from its_agent.backends.protocol import ALL_CAPABILITIES, Capability, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
-from its_agent.errors import InvalidBudget, ItsAgentError, PromptTooLong, SolveFailed
+from its_agent.errors import (
+    BackendUnreachable,
+    InvalidBudget,
+    ItsAgentError,
+    PromptTooLong,
+    SolveFailed,
+)
 from its_agent.events import Event
 from its_agent.policy import STRATEGIES
 
@@ -64,7 +70,6 @@ class Seen:
     """What the events of one solve showed."""
 
     worst: int = 0
-    most_held: int = 0
 
     def __call__(self, event: Event) -> None:
         self.worst = max(self.worst, event.spent.compute + event.held.compute)
@@ -77,7 +82,6 @@ class Disobedience:
     tokens: int = 0
     schedule: tuple[Fault | None, ...] = ()
     chunk: int = 1
-    places: set[int] = field(default_factory=set[int])
 
     def __call__(self, place: int, request: Request) -> Fault | None:
         fault = self.schedule[place % len(self.schedule)]
@@ -199,8 +203,8 @@ def _check_end(task: asyncio.Task[Solution], case: Case, slack: int) -> None:
     if error is not None:
         assert isinstance(error, ItsAgentError), f"an error without a type: {error!r}"
         if not isinstance(error, SolveFailed):
-            allowed = (InvalidBudget, PromptTooLong)
-            assert isinstance(error, allowed) or case.end == "stop" or case.budgets, repr(error)
+            before_any_spend = (InvalidBudget, PromptTooLong, BackendUnreachable)
+            assert isinstance(error, before_any_spend), f"an error without a receipt: {error!r}"
             return
         receipt = error.receipt
     else:

@@ -237,14 +237,15 @@ async def measure_its_hub(
     with instant_server() as address:
         one = await _its_hub(python, address, "instant", MAX_TOKENS, solves, 1)
         many = await _its_hub(python, address, "instant", MAX_TOKENS, 2_000, 200)
-    real = None
+    rate = None
     if engine is not None:
         real = await _its_hub(python, *engine, tokens, 5 * problems, problems)
+        rate = real["completion_tokens"] / real["seconds"]
     return Peer(
         version=version,
         instant_ms=1000 * one["seconds"] / one["solves"],
         instant_solves_a_second_200=many["solves"] / many["seconds"],
-        engine_tokens_a_second=real and real["completion_tokens"] / real["seconds"],
+        engine_tokens_a_second=rate,
     )
 
 
