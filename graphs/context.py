@@ -12,6 +12,7 @@ from its_agent.events import Emitter
 from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate
+from its_agent.verifiers import Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Context:
     equality: AnswerEquality
     strategy: Strategy
     settings: Settings
+    verifiers: tuple[Verifier, ...] = ()
     durable: bool = False
     """The state is checkpointed, so that the run can be resumed."""
     notes: list[str] = field(default_factory=list[str])

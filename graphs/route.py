@@ -104,6 +104,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         sample_tokens=sum(c.usage.completion_tokens for c in ended),
         leading=verdict.votes if verdict and leading is not None else 0,
         settled=bool(verdict and verdict.settled),
+        verified=bool(verdict and verdict.status == "verified"),
         can_search=context.door.can("continue_partial") and context.door.can("logprobs"),
         refined_to_an_end=state.refined_to_an_end,
         supply=await _supply(state, context),

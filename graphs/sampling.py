@@ -87,9 +87,12 @@ async def attempt(
 ) -> Taken:
     """Take samples of one prompt arm: warm ones in one request, a greedy one beside them.
 
-    With `until_decided` those that cannot change the vote any more are aborted.
+    With `until_decided` those that cannot change the vote any more are aborted, and with verifiers
+    those that come after the first answer that passes.
     """
-    early = EarlyStop(state, arm=arm, running=samples) if until_decided else None
+    early = None
+    if until_decided or context.verifiers:
+        early = EarlyStop(state, arm=arm, running=samples, verifiers=context.verifiers)
     requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
     async with asyncio.TaskGroup() as group:
         tasks = [

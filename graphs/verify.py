@@ -12,6 +12,7 @@ from its_agent.events import Estimated, Judged
 from its_agent.graphs.context import Context
 from its_agent.graphs.purchase import describe
 from its_agent.graphs.state import Plain, State, Update, candidates_of
+from its_agent.selection.checking import check
 from its_agent.selection.judgement import Judgement, judge
 from its_agent.solution import Candidate
 
@@ -26,7 +27,8 @@ async def verify(state: State, runtime: Runtime[Context]) -> Update:
     clusters = await context.equality.merge(
         [c.answer for c in candidates], state.answer_type, within=_time_left(state, context)
     )
-    judgement = judge(candidates, clusters, rule=context.strategy.rule)
+    checked = check([c.answer for c in candidates], clusters, context.verifiers)
+    judgement = checked.applied_to(judge(candidates, checked.clusters, rule=context.strategy.rule))
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(
         candidates=[asdict(c) for c in judgement.candidates],

@@ -32,6 +32,7 @@ from its_agent.policy import strategy_named
 from its_agent.preflight import check_affordable, initial_state
 from its_agent.solution import Candidate, Message, Problem, Solution
 from its_agent.stop_signal import StopSignal
+from its_agent.verifiers import Verifier
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 
@@ -53,6 +54,7 @@ class Agent:
         top_p: float = 0.95,
         estimate: Iterable[str] = SOURCES,
         prices: Prices | None = None,
+        verifiers: Iterable[Verifier] = (),
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -60,9 +62,10 @@ class Agent:
 
         `backend` is a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else
         a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
-        those of warm samples; `estimate` names the sources of difficulty that may be asked;
-        `checkpointer` is any LangGraph checkpointer, and lets a run with a `thread_id` be resumed.
-        Raises NoEngine, UnknownStrategy or InvalidOption.
+        those of warm samples; `estimate` names the sources of difficulty that may be asked.
+        `verifiers` are checks that know a right answer: one that passes ends the solve as
+        "verified", one that fails has no vote. `checkpointer` is any LangGraph checkpointer, and
+        lets a run with a `thread_id` be resumed. Raises NoEngine, UnknownStrategy or InvalidOption.
         """
         self._strategy = strategy_named(strategy)
         self._settings = Settings(
@@ -72,6 +75,7 @@ class Agent:
             sources=_sources(estimate),
         )
         self._prices = prices
+        self._verifiers = tuple(verifiers)
         self._checkpointer = checkpointer
         self._on_event = on_event
         self._backend = connect(backend)
@@ -359,6 +363,7 @@ class Agent:
             equality=self._equality,
             strategy=self._strategy,
             settings=self._settings,
+            verifiers=self._verifiers,
             durable=durable,
             notes=notes,
             paid=paid or [],

@@ -35,6 +35,7 @@ from its_agent.errors import (
 )
 from its_agent.events import Event, Generating, Judged, Routed, Sampled, Solved
 from its_agent.policy import STRATEGIES
+from its_agent.verifiers import AnswerCheck
 
 EGGS = "How many eggs are there in 3 boxes of 6?"
 FREE_SOURCES = ("text_features", "first_wave")
@@ -557,3 +558,42 @@ def test_bad_options_name_what_is_allowed() -> None:
 def test_every_error_is_of_one_tree() -> None:
     assert issubclass(SolveFailed, ItsAgentError)
     assert issubclass(InvalidInput, ValueError)
+
+
+def right_is(answer: str) -> AnswerCheck:
+    return AnswerCheck(lambda given: given == answer, name="the key")
+
+
+async def test_the_first_answer_that_a_check_passes_wins_and_the_rest_is_aborted() -> None:
+    def script(request: Request, index: int) -> Reply:
+        return boxed(18, tokens=40) if index == 2 else boxed(index, tokens=400)
+
+    backend = ScriptedBackend(script, delay=0.001)
+    for strategy in ("adaptive", "self_consistency"):
+        agent = Agent(backend, strategy=strategy, estimate=FREE_SOURCES, verifiers=[right_is("18")])
+        async with agent:
+            solution = await agent.asolve(EGGS, max_compute_budget=3_000)
+        backend = ScriptedBackend(script, delay=0.001)
+        assert (solution.answer, solution.status, solution.confidence) == ("18", "verified", 1.0)
+        assert solution.receipt.stopped_because == "confident"
+        assert [c.finish for c in solution.candidates].count("aborted") >= 2
+        assert "'the key' passes this answer" in solution.reasons
+
+
+async def test_an_answer_that_a_check_fails_has_no_vote_however_frequent_it_is() -> None:
+    async with Agent(
+        ScriptedBackend(always(7)), estimate=FREE_SOURCES, verifiers=[right_is("18")]
+    ) as agent:
+        solution = await agent.asolve(EGGS, max_compute_budget=2_000)
+    assert (solution.answer, solution.status) == (None, "abstained")
+    assert any("failed the checks" in reason for reason in solution.reasons)
+
+
+async def test_a_check_that_breaks_says_nothing_and_is_named() -> None:
+    broken = AnswerCheck(lambda answer: bool(int("x")), name="mine")
+    async with Agent(
+        ScriptedBackend(always(18)), estimate=FREE_SOURCES, verifiers=[broken]
+    ) as agent:
+        solution = await agent.asolve(EGGS, max_compute_budget=2_000)
+    assert (solution.answer, solution.status) == ("18", "agreed")
+    assert "the check 'mine' broke and said nothing" in solution.reasons

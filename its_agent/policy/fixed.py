@@ -37,8 +37,9 @@ class Repeat:
     until_settled: bool = False
 
     def __call__(self, situation: Situation) -> Decision:
-        if self.until_settled and situation.settled:
-            return Stop(reason="confident", why="the vote is settled")
+        if situation.verified or (self.until_settled and situation.settled):
+            why = "a check passes the answer" if situation.verified else "the vote is settled"
+            return Stop(reason="confident", why=why)
         allowed = min(MOST_SAMPLES - situation.samples, situation.left(situation.usual_arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
@@ -62,6 +63,8 @@ class RefineOnly:
     """A solution, then critiques and improvements until they end."""
 
     def __call__(self, situation: Situation) -> Decision:
+        if situation.verified:
+            return Stop(reason="confident", why="a check passes the answer")
         if situation.refined_to_an_end:
             return Stop(reason="complete", why="the critique found nothing more to improve")
         if situation.bought.get("refine", 0) and situation.room() == 0:

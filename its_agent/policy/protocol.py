@@ -70,6 +70,8 @@ class Situation:
     leading: int = 0
     """Votes for the leading answer."""
     settled: bool = False
+    verified: bool = False
+    """A check passes the leading answer."""
     can_search: bool = True
     """The backend continues partial answers and tells log-probabilities."""
     refined_to_an_end: bool = False

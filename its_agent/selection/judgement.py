@@ -44,7 +44,7 @@ def judge(
     *,
     rule: Rule,
 ) -> Judgement:
-    """Weigh the candidates. `clusters` numbers equal answers, None for a missing one.
+    """Weigh the candidates. `clusters` numbers equal answers, None for one that has no vote.
 
     The answer is the leader of the vote weighed by log-probability and by arm. The vote is settled
     when the same answer leads without log-probabilities by a Beta lead of SETTLED
@@ -131,7 +131,7 @@ def _choose(
 ) -> int | None:
     if standings.leader is None:
         return None
-    answered = [i for i, c in enumerate(candidates) if c.answer is not None]
+    answered = [i for i, cluster in enumerate(clusters) if cluster is not None]
     if rule == "latest":
         return answered[-1]
     if rule == "weighted_vote" or rule == "majority":
