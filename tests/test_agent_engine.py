@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from its_agent import Agent, Budget
+from its_agent import Agent, Budget, StopSignal
 from its_agent.backends import VLLMBackend
 from its_agent.backends.counters import EngineCounters, read_counters
 from its_agent.backends.embedded import EmbeddedServer
+from its_agent.errors import SolveFailed
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -76,12 +77,36 @@ async def test_cancelling_a_solve_empties_the_engine_within_a_second(
 
 async def test_a_deadline_is_kept_by_a_real_engine(backend: VLLMBackend) -> None:
     agent = Agent(backend, strategy="self_consistency", max_tokens=2000)
-    budget = Budget(seconds=3.0)
+    budget = Budget(seconds=3.0, compute=8_500)
     solution = await agent.asolve(
         "Count from 1 to 900. What is the last?", max_compute_budget=budget
     )
     assert solution.receipt.stopped_because == "deadline"
-    assert 3.0 <= solution.receipt.elapsed_seconds < 4.5
+    assert 3.0 <= solution.receipt.elapsed_seconds < 3.25
+
+
+async def test_what_an_abort_leaves_unseen_is_within_the_bound_on_the_receipt(
+    engine: EmbeddedServer, backend: VLLMBackend
+) -> None:
+    agent = Agent(backend, strategy="self_consistency", max_tokens=1500)
+    before = await at_rest(engine)
+    for seconds in (0.7, 1.1, 1.6):
+        stop = StopSignal()
+        asyncio.get_running_loop().call_later(seconds, stop.set)
+        try:
+            solution = await agent.asolve(
+                "Count from 1 to 900. What is the last?", max_compute_budget=13_000, stop=stop
+            )
+        except SolveFailed as failed:
+            receipt = failed.receipt
+        else:
+            receipt = solution.receipt
+        after = await at_rest(engine)
+        made = (after - before).generation_tokens
+        before = after
+        seen = receipt.spent.completion_tokens - receipt.unseen_tokens
+        assert seen <= made <= receipt.spent.completion_tokens
+        assert receipt.stopped_because == "cancelled"
 
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))

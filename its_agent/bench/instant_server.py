@@ -27,8 +27,8 @@ def pages(tokens: int) -> dict[str, bytes]:
 
 def chunk(index: int, text: str, count: int, finish: str | None) -> bytes:
     """One event with one token's log-probability and the running count."""
-    token = {"token": text, "logprob": -0.25, "top_logprobs": []}
-    choice = {
+    token: dict[str, Any] = {"token": text, "logprob": -0.25, "top_logprobs": []}
+    choice: dict[str, Any] = {
         "index": index,
         "delta": {"content": text},
         "logprobs": {"content": [token]},
@@ -53,7 +53,7 @@ def whole(samples: int, tokens: int) -> bytes:
 def ending(samples: int, tokens: int) -> bytes:
     """The whole request's usage, and the end of the stream."""
     usage = {"prompt_tokens": 60, "completion_tokens": samples * tokens}
-    last = {"choices": [], "usage": usage}
+    last: dict[str, Any] = {"choices": [], "usage": usage}
     return b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n"
 
 
