@@ -35,6 +35,10 @@ BEFORE: Mapping[str, str] = {
 """A node after which the named one comes: where a correction of the state is written."""
 
 
+FREE = (None, "route", "verify", "harvest")
+"""Nodes that buy nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a run stands: the innermost checkpoint, and the node that comes next."""
@@ -48,7 +52,7 @@ class Place:
         """Settled usage by purpose, with what was in flight charged in full."""
         settled = {name: Usage(**usage) for name, usage in self.values.get("spent", {}).items()}
         lost = self.values.get("intent")
-        if self.next is not None and lost:
+        if self.next not in FREE and lost:
             settled[IN_FLIGHT] = settled.get(IN_FLIGHT, Usage()) + Usage(**lost)
         return settled
 

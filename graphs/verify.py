@@ -34,6 +34,7 @@ async def verify(state: State, runtime: Runtime[Context]) -> Update:
         candidates=[asdict(c) for c in judgement.candidates],
         verdict=asdict(judgement.verdict),
         bought=None,
+        intent=None,
     )
     if state.bought is not None:
         update["steps"] = [_step(state, state.bought, candidates, judgement)]

@@ -198,6 +198,31 @@ def test_an_interrupt_exits_with_130() -> None:
     assert "Traceback" not in err
 
 
+def test_an_interrupt_prints_the_best_answer_so_far_and_its_receipt() -> None:
+    def first_fast_then_slow(request: Request, index: int) -> Reply:
+        return Reply(text=f"\\boxed{{{index}}}", tokens=8 if index < 5 else 400)
+
+    backend = ScriptedBackend(first_fast_then_slow, delay=0.3)
+    with served(backend) as url:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from its_agent.cli import main; main()"]
+            + ["solve", QUESTION, "--base-url", url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until = time.monotonic() + 40
+        while len(backend.requests) < 4 and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert out.startswith("answer ")
+    assert "stopped because: cancelled" in out
+    assert "tokens for what an abort left unseen" in out
+
+
 def test_help_comes_without_the_heavy_libraries() -> None:
     code = (
         "import sys\n"
