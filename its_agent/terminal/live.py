@@ -12,7 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from its_agent.budget import Budget
-from its_agent.events import Estimated, Event, Generating, Judged, Routed, Sampled, Solved
+from its_agent.events import (
+    Estimated,
+    Event,
+    Generating,
+    Judged,
+    Retrying,
+    Routed,
+    Sampled,
+    Solved,
+)
 from its_agent.terminal.flow import Flow
 
 _VOTES_SHOWN = 4
@@ -71,6 +80,8 @@ def line(event: Event) -> str | None:
             return f"sample     {_shown(candidate.answer)} ({candidate.strategy})"
         case Judged():
             return f"verify     {event.verdict.confidence:.0%} sure; {votes(event.votes)}"
+        case Retrying():
+            return f"retry      in {event.wait:.1f} s: {event.why}"
         case Solved():
             return f"done       {event.solution.receipt.stopped_because}"
         case _:
@@ -141,6 +152,8 @@ class LivePanel:
         if isinstance(judged := self._seen.get(Judged), Judged):
             said = f"{votes(judged.votes)}; {judged.verdict.confidence:.0%} sure"
             rows.append(("votes", said))
+        if isinstance(retry := self._seen.get(Retrying), Retrying):
+            rows.append(("tried again", retry.why))
         return rows
 
     def _bar(self, event: Event) -> RenderableType:
