@@ -234,9 +234,9 @@ def test_a_process_killed_at_any_moment_goes_on_from_sqlite(
 def test_a_process_killed_at_any_moment_goes_on_from_postgres(
     postgres: str, strategy: str, seed: int
 ) -> None:
-    with_schema = postgres.replace("/postgres", f"/run_{seed}")
+    database = postgres.replace("@/postgres?", f"@/run_{seed}?")
     subprocess.run([sys.executable, "-c", CREATE, postgres, f"run_{seed}"], check=True, timeout=60)
-    killed_and_resumed(strategy, with_schema, seed)
+    killed_and_resumed(strategy, database, seed)
 
 
 CREATE = """

@@ -180,8 +180,8 @@ def test_best_of_majority_ignores_a_rare_answer_with_a_high_score() -> None:
         ([3.0], 1, False),
         ([12.0], 3, True),
         ([9.0], 6, False),
-        ([8.0, 1.0], 1, False),
-        ([9.0, 1.0], 1, True),
+        ([7.0, 1.0], 1, False),
+        ([8.0, 1.0], 1, True),
     ],
 )
 def test_a_vote_is_decided_when_all_that_still_runs_could_not_change_it(
