@@ -178,7 +178,7 @@ async def measure_streaming(
 
 
 async def measure_throughput(
-    base_url: str, model: str | None = None, *, pairs: int = 5, problems: int = 12, tokens: int = 48
+    base_url: str, model: str | None = None, *, pairs: int = 5, problems: int = 8, tokens: int = 32
 ) -> Throughput:
     """Send the same requests through `Agent.abatch` and raw, in turns; every sample is as long as
     it may be."""
@@ -225,8 +225,8 @@ async def measure_its_hub(
     engine: tuple[str, str] | None,
     *,
     solves: int = 300,
-    problems: int = 12,
-    tokens: int = 48,
+    problems: int = 8,
+    tokens: int = 32,
 ) -> Peer:
     """Let the interpreter `python`, which has its_hub, do the same; `engine` is a real one's base
     URL and model."""
@@ -239,7 +239,7 @@ async def measure_its_hub(
         many = await _its_hub(python, address, "instant", MAX_TOKENS, 2_000, 200)
     rate = None
     if engine is not None:
-        real = await _its_hub(python, *engine, tokens, 5 * problems, problems)
+        real = await _its_hub(python, *engine, tokens, 3 * problems, problems)
         rate = real["completion_tokens"] / real["seconds"]
     return Peer(
         version=version,
