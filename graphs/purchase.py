@@ -9,7 +9,7 @@ from its_agent.backends.metered import MeteredBackend
 from its_agent.budget import Budget
 from its_agent.graphs.context import Context
 from its_agent.graphs.sampling import Taken
-from its_agent.graphs.state import State, Update, note, plain_usage
+from its_agent.graphs.state import State, Update, note, plain_candidate, plain_usage
 from its_agent.solution import Candidate
 
 
@@ -18,7 +18,7 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
     assert state.plan is not None
     before = state.bought["usage"] if state.bought else None
     update = Update(
-        candidates=[asdict(c) for c in taken.candidates],
+        candidates=[plain_candidate(c) for c in taken.candidates],
         bought={
             "path": path,
             "arm": arm,

@@ -96,17 +96,17 @@ async def improve(state: State, runtime: Runtime[Context]) -> Update:
     )
 
 
-def after_draft(state: State) -> Literal["critique", "__end__"]:
+async def after_draft(state: State) -> Literal["critique", "__end__"]:
     """Without a draft, or without means, there is nothing to criticise."""
     return "__end__" if state.stopped_because or not state.refining else "critique"
 
 
-def after_critique(state: State) -> Literal["improve", "__end__"]:
+async def after_critique(state: State) -> Literal["improve", "__end__"]:
     """A critique that found nothing ends the path."""
     return "__end__" if state.refined_to_an_end or state.stopped_because else "improve"
 
 
-def after_improvement(state: State) -> Literal["critique", "__end__"]:
+async def after_improvement(state: State) -> Literal["critique", "__end__"]:
     """Go round again while the answer changes."""
     assert state.refining is not None
     over = state.refined_to_an_end or state.stopped_because or state.refining["round"] >= ROUNDS

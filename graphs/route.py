@@ -66,7 +66,7 @@ def _fruitful(state: State) -> bool:
     return not state.steps or state.steps[-1]["spent"]["compute"] > 0
 
 
-def next_path(
+async def next_path(
     state: State,
 ) -> Literal["single_pass", "attempts", "refine", "search", "__end__"]:
     """Go where the plan says."""

@@ -21,7 +21,7 @@ from its_agent.graphs.context import Context
 from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import paid, scoped, share_left
 from its_agent.graphs.sampling import Taken, buy
-from its_agent.graphs.state import State, Update
+from its_agent.graphs.state import State, Update, plain_candidate
 from its_agent.policy import Buy
 from its_agent.prompts import ask
 from its_agent.search import (
@@ -102,7 +102,7 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
     )
 
 
-def after_expansion(state: State) -> Literal["expand", "harvest"]:
+async def after_expansion(state: State) -> Literal["expand", "harvest"]:
     """Go on until the algorithm has what it wants, or nothing is left to pay with."""
     standing, _ = _standing(state, _algorithm(state))
     share = share_left(state)
@@ -126,7 +126,7 @@ async def harvest(state: State, runtime: Runtime[Context]) -> Update:
         **state.bought,
         "candidates": [*state.bought["candidates"], *(c.id for c in found)],
     }
-    return Update(candidates=[asdict(c) for c in found], bought=bought, search=None)
+    return Update(candidates=[plain_candidate(c) for c in found], bought=bought, search=None)
 
 
 async def _buy_wave(

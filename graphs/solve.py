@@ -42,11 +42,14 @@ def solve_graph() -> StateGraph[State, Context, State, State]:
     return graph
 
 
-def begin(state: State) -> Literal["estimate", "route"]:
+# The routers are coroutines since LangGraph would run plain functions in a thread each.
+
+
+async def begin(state: State) -> Literal["estimate", "route"]:
     """Estimate the difficulty where the strategy has use for it."""
     return "estimate" if strategy_named(state.strategy).estimates else "route"
 
 
-def worth_more(state: State) -> Literal["route", "__end__"]:
+async def worth_more(state: State) -> Literal["route", "__end__"]:
     """End where the solve was cut off; whether more pays is the policy's to say."""
     return "route" if state.stopped_because is None else "__end__"

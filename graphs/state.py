@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, TypeAlias, TypedDict
 
 from its_agent.budget import Usage
@@ -16,6 +16,8 @@ Plain: TypeAlias = dict[str, Any]
 
 def merge_by_id(old: list[Plain], new: list[Plain]) -> list[Plain]:
     """Add entries, or replace those with the same id: a subgraph hands back what it was given."""
+    if not old or not new:
+        return new or old
     merged = {entry["id"]: entry for entry in old} | {entry["id"]: entry for entry in new}
     return list(merged.values())
 
@@ -79,6 +81,15 @@ class Update(TypedDict, total=False):
 def state_from(values: Mapping[str, Any]) -> State:
     """Read a state back from the values of a checkpoint."""
     return State(**values)
+
+
+def plain_candidate(candidate: Candidate) -> Plain:
+    """Write a candidate as plain data."""
+    plain = {name: getattr(candidate, name) for name in _CANDIDATE}
+    return plain | {"usage": asdict(candidate.usage)}
+
+
+_CANDIDATE = tuple(field.name for field in fields(Candidate))
 
 
 def candidate_from(plain: Plain) -> Candidate:

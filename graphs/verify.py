@@ -11,7 +11,7 @@ from its_agent.difficulty.first_wave import read_wave
 from its_agent.events import Estimated, Judged
 from its_agent.graphs.context import Context
 from its_agent.graphs.purchase import describe
-from its_agent.graphs.state import Plain, State, Update, candidates_of
+from its_agent.graphs.state import Plain, State, Update, candidates_of, plain_candidate
 from its_agent.selection.checking import check
 from its_agent.selection.judgement import Judgement, judge
 from its_agent.solution import Candidate
@@ -31,7 +31,7 @@ async def verify(state: State, runtime: Runtime[Context]) -> Update:
     judgement = checked.applied_to(judge(candidates, checked.clusters, rule=context.strategy.rule))
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(
-        candidates=[asdict(c) for c in judgement.candidates],
+        candidates=[plain_candidate(c) for c in judgement.candidates],
         verdict=asdict(judgement.verdict),
         bought=None,
         intent=None,

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import cast, get_args
 
@@ -43,6 +44,7 @@ _MIXED = re.compile(r"(\d+)\s+(?:and\s+)?(\d+)\s*/\s*(\d+)")
 _OUTER = " \t\r\n.,;:!?\"'`*_()[]“”‘’"
 
 
+@lru_cache(maxsize=4096)
 def canonical(answer: str, answer_type: AnswerType) -> str | Fraction:
     """The form in which equal answers are equal; 75% is 75, and 50% is not 0.5."""
     if answer_type == "choice":

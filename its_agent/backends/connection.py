@@ -29,6 +29,9 @@ class _Session:
 
     client: httpx.AsyncClient
     slots: asyncio.Semaphore
+    """For streams, which last."""
+    calls: asyncio.Semaphore
+    """For everything else, which never waits behind a stream."""
 
 
 class Connection:
@@ -56,12 +59,15 @@ class Connection:
 
     async def get(self, path: str) -> httpx.Response:
         """Fetch a page whatever its status."""
-        with self._endpoint.translating():
-            return await self._open().client.get(path)
+        session = self._open()
+        async with session.calls:
+            with self._endpoint.translating():
+                return await session.client.get(path)
 
     async def post(self, path: str, body: Mapping[str, Any], *, refuse: Refuse) -> str:
         """Return the answer's text."""
-        async with self._posted(self._open().client, path, body, refuse) as response:
+        session = self._open()
+        async with session.calls, self._posted(session.client, path, body, refuse) as response:
             return (await response.aread()).decode(errors="replace")
 
     async def events(
@@ -110,8 +116,11 @@ class Connection:
     def _open(self) -> _Session:
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
-            slots = asyncio.Semaphore(self._max_concurrency)
-            self._sessions[loop] = _Session(client=self._client(), slots=slots)
+            self._sessions[loop] = _Session(
+                client=self._client(),
+                slots=asyncio.Semaphore(self._max_concurrency),
+                calls=asyncio.Semaphore(self._max_concurrency),
+            )
         return self._sessions[loop]
 
     def _client(self) -> httpx.AsyncClient:

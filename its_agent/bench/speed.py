@@ -34,8 +34,9 @@ SAMPLES = 4
 SUPERSTEPS = ("route", "attempts", "verify", "route_again")
 """Those of a self-consistency solve that one wave settles."""
 MAX_TOKENS = 64
-BUDGET = 60 + SAMPLES * MAX_TOKENS
+BUDGET = Budget(compute=60 + SAMPLES * MAX_TOKENS, requests=1)
 """Pays for one request of four samples on the instant server."""
+STREAM_BUDGET = Budget(compute=10_000)
 QUESTION = "How many eggs are there in 3 boxes of 6?"
 
 Round = Callable[[int], Awaitable[None]]
@@ -133,8 +134,8 @@ async def measure_overhead(*, rounds: int = 7, solves: int = 100) -> Overhead:
                 for name in ("own", "repeated", "bare")
             )
             before = _memory_mib()
-            at_200 = await _rate(own, 200, 2_000)
-            at_1000 = await _rate(own, 1_000, 4_000)
+            at_200 = await _rate(own, 200, 1_000)
+            at_1000 = await _rate(own, 1_000, 2_000)
         after = _memory_mib()
     return Overhead(
         rounds=rounds,
@@ -161,10 +162,11 @@ async def measure_streaming(
         async with Agent(
             VLLMBackend(address, max_concurrency=requests), strategy="single_pass", max_tokens=4096
         ) as agent:
-            await _solved(agent, QUESTION, budget=10_000)
+            await _solved(agent, QUESTION, budget=STREAM_BUDGET)
             began, busy = time.monotonic(), time.process_time()
+            questions = [f"{QUESTION} ({number})" for number in range(requests)]
             solutions = await asyncio.gather(
-                *(_solved(agent, f"{QUESTION} ({i})", budget=10_000) for i in range(requests))
+                *(_solved(agent, question, budget=STREAM_BUDGET) for question in questions)
             )
             elapsed, used = time.monotonic() - began, time.process_time() - busy
     generated = sum(s.receipt.spent.completion_tokens for s in solutions)
@@ -265,8 +267,7 @@ async def _its_hub(
 
 @asynccontextmanager
 async def _agent(address: str) -> AsyncGenerator[Agent]:
-    backend = VLLMBackend(address, max_concurrency=1_000)
-    async with Agent(backend, strategy="self_consistency", max_tokens=MAX_TOKENS) as agent:
+    async with Agent(address, strategy="self_consistency", max_tokens=MAX_TOKENS) as agent:
         yield agent
 
 
@@ -324,7 +325,7 @@ async def _read(client: httpx.AsyncClient, address: str, body: bytes) -> None:
             pass
 
 
-async def _solved(agent: Agent, question: str, budget: int = BUDGET) -> Solution:
+async def _solved(agent: Agent, question: str, budget: Budget = BUDGET) -> Solution:
     return await agent.asolve(question, max_compute_budget=budget)
 
 
