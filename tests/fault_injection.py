@@ -86,7 +86,7 @@ class Disobedience:
     def __call__(self, place: int, request: Request) -> Fault | None:
         fault = self.schedule[place % len(self.schedule)]
         if fault is not None and fault.kind == "ignores_max_tokens":
-            self.tokens += 2 * self.chunk + ABORT_LAG
+            self.tokens += self.chunk + request.n * (ABORT_LAG + self.chunk)
         return fault
 
 
@@ -186,7 +186,8 @@ async def check(case: Case) -> None:
     excess = int(disobedience.tokens * case.cost) + len(case.faults)
     slack = excess if disobedience.tokens else 0
     assert shared.spent.compute <= case.shared + slack, "the shared budget is overspent"
-    assert shared.spent.completion_tokens >= inner.generated_tokens, "less is charged than was made"
+    charged = shared.spent.completion_tokens + disobedience.tokens
+    assert charged >= inner.generated_tokens, "less is charged than was made"
     for agent in agents:
         await agent.aclose()
     for task, budget, events in zip(tasks, case.budgets, seen, strict=True):

@@ -73,12 +73,13 @@ class Stream:
             if found >= 0:
                 self.text, self.finish = self.text[: found + len(stop)], "stop"
 
-    def still_to_come(self, max_tokens: int) -> int:
-        """Most tokens that the engine can have made and that were not seen."""
+    def still_to_come(self, max_tokens: int | None) -> int:
+        """Most tokens that the engine can have made and that were not seen; None where it does not
+        keep to a limit."""
         if self.ended_by_server:
             return 0
         lag = ABORT_LAG + self.largest_piece
-        return min(lag, max_tokens - self.tokens) if self.tokens <= max_tokens else lag
+        return lag if max_tokens is None else min(lag, max_tokens - self.tokens)
 
 
 class Bill:
@@ -149,7 +150,10 @@ class Bill:
         """Most tokens that the engine can have made beyond those; 0 where it told its count."""
         if self.reported is not None or self.ended or self._is_free:
             return 0
-        return sum(s.still_to_come(self._request.max_tokens) for s in self._streams)
+        limit: int | None = self._request.max_tokens
+        if any(stream.tokens > self._request.max_tokens for stream in self._streams):
+            limit = None
+        return sum(stream.still_to_come(limit) for stream in self._streams)
 
     @property
     def estimated(self) -> int:
@@ -170,9 +174,9 @@ class Bill:
         """Where the server's count contradicts what was seen; the price follows what was seen."""
         if self.reported is None:
             return ()
-        told, most = self.reported, self._request.n * self._request.max_tokens
+        told = self.reported
         said: list[str] = []
-        if not self._counted <= told.completion <= most:
+        if not self._counted <= told.completion <= self._most:
             said.append(f"{told.completion} generated tokens where {self._counted} were seen")
         if (self._exact_prompt and told.prompt != self.prompt) or told.prompt > self.prompt:
             said.append(f"{told.prompt} prompt tokens where {self.prompt} were counted")
@@ -185,8 +189,8 @@ class Bill:
         if self.reported is None:
             prompt = 0 if self._is_free else self.prompt
             return self._priced(prompt, 0, self.generated + self.unseen)
-        told, most = self.reported, self._request.n * self._request.max_tokens
-        completion = min(max(told.completion, self._counted), max(most, self._counted))
+        told = self.reported
+        completion = max(min(told.completion, self._most), self._counted)
         prompt = self.prompt
         if not self._exact_prompt and 0 < told.prompt < prompt:
             prompt = told.prompt
@@ -205,6 +209,14 @@ class Bill:
     @property
     def _counted(self) -> int:
         return sum(stream.tokens for stream in self._streams if not stream.estimated)
+
+    @property
+    def _most(self) -> int:
+        """Most tokens there can be: what an ended sample left of its share was given back."""
+        limit = self._request.max_tokens
+        return sum(
+            s.tokens if s.ended_by_server and not s.estimated else limit for s in self._streams
+        )
 
     def _cached(self, reported: Tokens) -> int:
         # With n > 1 the engine also reports what the samples cached for one another.
