@@ -191,11 +191,11 @@ async def measure_throughput(
     async with agent, httpx.AsyncClient(timeout=None, trust_env=False) as client:
         engine = (await backend.offer()).fingerprint
         bodies = [_body(engine.model, question, tokens, always) for question in questions]
+        prompt = await backend.count_prompt(_wave(questions[0], tokens))
+        limits = Budget(compute=prompt + SAMPLES * tokens, requests=1)
 
         async def through_agent() -> float:
             began = time.monotonic()
-            budget = 1_000 + SAMPLES * tokens
-            limits = Budget(compute=budget, requests=1)
             ended = await agent.abatch(questions, max_compute_budget=limits, concurrency=problems)
             made = sum(s.receipt.spent.completion_tokens for s in ended if isinstance(s, Solution))
             return made / (time.monotonic() - began)
@@ -305,15 +305,18 @@ async def _bare(address: str) -> AsyncGenerator[Round]:
 
 def _body(model: str, question: str, tokens: int, sampling: dict[str, Any]) -> bytes:
     """What the agent sends for a wave of this question."""
-    asked = Request(
-        messages=ask(
-            "step_by_step", [{"role": "user", "content": question}], infer_answer_type(question)
-        ),
+    asked = _wave(question, tokens)
+    return encoded({"model": model, **chat_body(asked, sampling=sampling, template={})})
+
+
+def _wave(question: str, tokens: int) -> Request:
+    kind = infer_answer_type(question)
+    return Request(
+        messages=ask("step_by_step", [{"role": "user", "content": question}], kind),
         n=SAMPLES,
         max_tokens=tokens,
         top_p=1.0,
     )
-    return encoded({"model": model, **chat_body(asked, sampling=sampling, template={})})
 
 
 async def _read(client: httpx.AsyncClient, address: str, body: bytes) -> None:
