@@ -126,8 +126,9 @@ def test_a_bootstrap_needs_differences() -> None:
 def test_the_first_problems_that_are_not_excluded_are_read(tmp_path: Path, name: str) -> None:
     path = problem_file(tmp_path / name, rows(6))
     pool = problem_file(tmp_path / "pool.jsonl", [{"id": "p0"}, {"id": "p2"}])
-    chosen = read_problems(path, limit=3, exclude=pool)
-    assert [problem.id for problem in chosen] == ["p1", "p3", "p4"]
+    runs = problem_file(tmp_path / "runs.jsonl", [{"id": "p3"}])
+    chosen = read_problems(path, limit=3, exclude=[pool, runs])
+    assert [problem.id for problem in chosen] == ["p1", "p4", "p5"]
 
 
 def test_numbers_in_a_problem_file_are_read_as_text(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -29,14 +29,14 @@ class BenchProblem(_Named):
     """The answer that counts as right."""
 
 
-def read_problems(path: Path, *, limit: int, exclude: Path | None = None) -> list[BenchProblem]:
-    """The first `limit` problems whose id is not in the `exclude` file, in the file's order.
+def read_problems(path: Path, *, limit: int, exclude: Sequence[Path] = ()) -> list[BenchProblem]:
+    """The first `limit` problems whose id is in none of the `exclude` files, in the file's order.
 
     Raises InvalidInput for a file that cannot be read or holds too few problems.
     """
     if limit < 1:
         raise InvalidOption(f"--limit must be 1 or more, got {limit}")
-    left_out = {row.id for row in _rows(exclude, _Named)} if exclude else set[str]()
+    left_out = {row.id for file in exclude for row in _rows(file, _Named)}
     kept: dict[str, BenchProblem] = {}
     for row in _rows(path, BenchProblem):
         if row.id not in left_out and len(kept) < limit:

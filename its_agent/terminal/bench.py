@@ -45,7 +45,7 @@ class Plan:
     """What a benchmark is to run, and where its runs go."""
 
     problems: Path
-    exclude: Path | None
+    exclude: Sequence[Path]
     limit: int
     budgets: Sequence[int]
     strategies: Sequence[str]
@@ -65,7 +65,6 @@ class Plan:
     def command(self) -> str:
         """The command line that makes these runs, files by their names."""
         options = {
-            "--exclude": self.exclude.name if self.exclude else None,
             "--limit": self.limit,
             "--budgets": ",".join(map(str, self.budgets)),
             "--strategies": ",".join(self.strategies),
@@ -76,7 +75,8 @@ class Plan:
             "--model": self.model,
             "--out": self.out.name,
         }
-        given = [(name, str(value)) for name, value in options.items() if value is not None]
+        given = [("--exclude", path.name) for path in self.exclude]
+        given += [(name, str(value)) for name, value in options.items() if value is not None]
         words = [
             "its-agent",
             "bench",
@@ -105,7 +105,8 @@ def run(
     out: Annotated[Path, typer.Option(help="The file of runs; those already in it are kept.")],
     limit: Annotated[int, typer.Option(help="How many problems, from the first.")] = 30,
     exclude: Annotated[
-        Path | None, typer.Option(help="Leave out the problems of this file.")
+        list[Path] | None,
+        typer.Option(help="Leave out the problems of this file; may be given several times."),
     ] = None,
     budgets: Annotated[
         str, typer.Option(help="Compute units a solve, with commas.")
@@ -123,7 +124,7 @@ def run(
     """Solve problems live with each strategy at each budget, one JSON line a run."""
     plan = Plan(
         problems=problems,
-        exclude=exclude,
+        exclude=exclude or [],
         limit=limit,
         budgets=whole_numbers(budgets, option="--budgets"),
         strategies=listed(strategies, option="--strategies"),
