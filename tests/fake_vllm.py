@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
+from aiohttp import web
 
 from its_agent.backends.protocol import Request, StreamItem
 from its_agent.backends.vllm import VLLMBackend
 
 ADDRESS = "http://engine.test:8000"
+"""Where nothing is asked."""
 QUESTION = ({"role": "user", "content": "What is 17 + 25?"},)
 MODELS: Mapping[str, Any] = {"data": [{"id": "qwen", "max_model_len": 4096}]}
 
@@ -54,38 +55,47 @@ def events(*chunks: Mapping[str, Any], done: bool = True) -> bytes:
 FORTY_TWO = events(piece(0, "42", count=1, finish="stop"), total(9, 1))
 
 
-class Trickle(httpx.AsyncByteStream):
-    """An answer that sends its pieces and then hangs until it is closed."""
+@dataclass
+class Answer:
+    """What one request is answered with; `hangs` keeps the connection open and silent after it."""
 
-    def __init__(self, *pieces: bytes) -> None:
-        self.pieces = pieces
-        self.closed = False
+    content: bytes = b""
+    status: int = 200
+    hangs: bool = False
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the other side closes the connection of an answer that hangs."""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in self.pieces:
-            yield part
-        await asyncio.Event().wait()
 
-    async def aclose(self) -> None:
-        self.closed = True
+def page(content: Any, status: int = 200) -> Answer:
+    return Answer(json.dumps(content).encode(), status)
 
 
 @dataclass
 class Server:
     """Answers every path from a table; a path without an entry is a 404."""
 
-    answers: dict[str, Callable[[], httpx.Response]] = field(
-        default_factory=dict[str, Callable[[], httpx.Response]]
+    answers: dict[str, Callable[[], Answer]] = field(
+        default_factory=dict[str, Callable[[], Answer]]
     )
     seen: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
-    headers: list[httpx.Headers] = field(default_factory=list[httpx.Headers])
+    headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
 
-    def __call__(self, sent: httpx.Request) -> httpx.Response:
-        self.seen.append((sent.url.path, json.loads(sent.content) if sent.content else None))
+    async def __call__(self, sent: web.BaseRequest) -> web.StreamResponse:
+        body = await sent.read()
+        self.seen.append((sent.path, json.loads(body) if body else None))
         self.headers.append(sent.headers)
-        missing = httpx.Response(404, json={"detail": "Not Found"})
-        answer = self.answers.get(sent.url.path)
-        return answer() if answer else missing
+        known = self.answers.get(sent.path)
+        answer = known() if known else page({"detail": "Not Found"}, 404)
+        if not answer.hangs:
+            return web.Response(body=answer.content, status=answer.status)
+        response = web.StreamResponse(status=answer.status)
+        await response.prepare(sent)
+        await response.write(answer.content)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            answer.hung_up.set()
+        return response
 
     def bodies(self, path: str) -> list[Any]:
         return [body for seen, body in self.seen if seen == path]
@@ -98,17 +108,32 @@ def serving(content: bytes = FORTY_TWO) -> Server:
     """A server with one model that gives this answer to every chat request."""
     return Server(
         answers={
-            CHAT: lambda: httpx.Response(200, content=content),
-            LIST: lambda: httpx.Response(200, json=MODELS),
-            VERSION: lambda: httpx.Response(200, json={"version": "0.32.0"}),
+            CHAT: lambda: Answer(content),
+            LIST: lambda: page(MODELS),
+            VERSION: lambda: page({"version": "0.32.0"}),
         }
     )
 
 
 @asynccontextmanager
+async def listening(server: Server) -> AsyncGenerator[str]:
+    """The base URL of the server, on the loopback address."""
+    runner = web.ServerRunner(web.Server(server, handler_cancellation=True), shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def backend_of(server: Server, *args: Any, **options: Any) -> AsyncGenerator[VLLMBackend]:
-    transport = httpx.MockTransport(server)
-    async with aclosing(VLLMBackend(ADDRESS, *args, transport=transport, **options)) as backend:
+    async with (
+        listening(server) as address,
+        aclosing(VLLMBackend(address, *args, **options)) as backend,
+    ):
         yield backend
 
 

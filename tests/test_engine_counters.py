@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
-from fake_vllm import ADDRESS, Server
+from fake_vllm import Answer, Server, listening
 
 from its_agent.backends.counters import read_counters
 from its_agent.errors import BackendGarbled
@@ -23,12 +22,13 @@ vllm:num_requests_waiting{engine="0"} 2.0
 """
 
 
-def metrics(page: str) -> httpx.MockTransport:
-    return httpx.MockTransport(Server(answers={"/metrics": lambda: httpx.Response(200, text=page)}))
+def metrics(text: str) -> Server:
+    return Server(answers={"/metrics": lambda: Answer(text.encode())})
 
 
 async def test_the_engines_counters_add_up_over_its_parts() -> None:
-    told = await read_counters(ADDRESS + "/v1", transport=metrics(METRICS))
+    async with listening(metrics(METRICS)) as address:
+        told = await read_counters(f"{address}/v1")
     assert (told.generation_tokens, told.prompt_tokens) == (1234, 500)
     assert (told.prefix_cache_hits, told.prefix_cache_queries) == (64, 95)
     assert (told.requests_running, told.requests_waiting) == (4, 2)
@@ -36,5 +36,6 @@ async def test_the_engines_counters_add_up_over_its_parts() -> None:
 
 
 async def test_a_page_without_vllms_counters_is_garbled() -> None:
-    with pytest.raises(BackendGarbled, match="vllm:generation_tokens_total"):
-        await read_counters(ADDRESS, transport=metrics("python_gc_objects 1.0\n"))
+    async with listening(metrics("python_gc_objects 1.0\n")) as address:
+        with pytest.raises(BackendGarbled, match="vllm:generation_tokens_total"):
+            await read_counters(address)

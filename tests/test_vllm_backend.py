@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
-import httpx
 import pytest
 from fake_vllm import (
     ADDRESS,
@@ -18,10 +17,12 @@ from fake_vllm import (
     LIST,
     QUESTION,
     VERSION,
-    Trickle,
+    Answer,
     backend_of,
     collect,
     events,
+    listening,
+    page,
     piece,
     request,
     sent_body,
@@ -170,34 +171,40 @@ async def test_events_are_read_however_the_bytes_are_cut(size: int) -> None:
 
 
 async def test_closing_a_stream_closes_the_answer_at_once() -> None:
-    answer = Trickle(events(piece(0, "4", count=1), done=False))
+    answer = Answer(events(piece(0, "4", count=1), done=False), hangs=True)
     server = serving()
-    server.answers[CHAT] = lambda: httpx.Response(200, stream=answer)
+    server.answers[CHAT] = lambda: answer
     async with backend_of(server) as backend:
         items = backend.stream(request())
         await anext(items)
-        assert not answer.closed
+        assert not answer.hung_up.is_set()
         await items.aclose()
-        assert answer.closed
+        await asyncio.wait_for(answer.hung_up.wait(), 1)
 
 
 async def test_cancelling_closes_the_answer_and_gives_its_place_to_the_next() -> None:
-    answers = [Trickle(events(piece(0, "4", count=1), done=False)) for _ in range(3)]
-    queue = iter(answers)
+    half = events(piece(0, "4", count=1), done=False)
+    answers: list[Answer] = []
     server = serving()
-    server.answers[CHAT] = lambda: httpx.Response(200, stream=next(queue))
-    async with backend_of(server, max_concurrency=1) as backend:
-        tasks = [asyncio.create_task(collect(backend, request())) for _ in answers]
-        await asyncio.sleep(0.01)
+
+    def hanging() -> Answer:
+        answers.append(Answer(half, hangs=True))
+        return answers[-1]
+
+    server.answers[CHAT] = hanging
+    async with backend_of(server, "qwen", max_concurrency=1) as backend:
+        tasks = [asyncio.create_task(collect(backend, request())) for _ in range(3)]
+        while not answers:
+            await asyncio.sleep(0.001)
         assert len(server.bodies(CHAT)) == 1
         for task in tasks:
             task.cancel()
             await asyncio.sleep(0)
         await asyncio.gather(*tasks, return_exceptions=True)
-        server.answers[CHAT] = lambda: httpx.Response(200, content=FORTY_TWO)
+        server.answers[CHAT] = lambda: Answer(FORTY_TWO)
         assert await asyncio.wait_for(collect(backend, request()), 1)
-    sent = len(server.bodies(CHAT)) - 1
-    assert all(answer.closed for answer in answers[:sent])
+        for answer in answers:
+            await asyncio.wait_for(answer.hung_up.wait(), 1)
 
 
 # --- the server itself -----------------------------------------------------------------------
@@ -235,7 +242,7 @@ async def test_a_model_that_cannot_be_meant_is_answered_with_those_there_are(
     named: str | None, served: Sequence[str], says: str
 ) -> None:
     server = serving()
-    server.answers[LIST] = lambda: httpx.Response(200, json={"data": [{"id": s} for s in served]})
+    server.answers[LIST] = lambda: page({"data": [{"id": s} for s in served]})
     async with backend_of(server, named) as backend:
         with pytest.raises(UnknownModel, match=says):
             await backend.offer()
@@ -244,7 +251,7 @@ async def test_a_model_that_cannot_be_meant_is_answered_with_those_there_are(
 async def test_a_model_that_went_away_is_named_with_those_still_there() -> None:
     server = serving()
     refusal = {"error": {"message": "The model `gpt` does not exist.", "code": 404}}
-    server.answers[CHAT] = lambda: httpx.Response(404, json=refusal)
+    server.answers[CHAT] = lambda: page(refusal, 404)
     async with backend_of(server, "gpt") as backend:
         with pytest.raises(UnknownModel, match="it serves: qwen"):
             await collect(backend, request())
@@ -253,8 +260,7 @@ async def test_a_model_that_went_away_is_named_with_those_still_there() -> None:
 @pytest.mark.parametrize("given", ["", "/", "/v1", "/v1/"])
 async def test_the_address_is_taken_with_or_without_v1(given: str) -> None:
     server = serving()
-    backend = VLLMBackend(ADDRESS + given, transport=httpx.MockTransport(server))
-    async with aclosing(backend):
+    async with listening(server) as address, aclosing(VLLMBackend(address + given)) as backend:
         await backend.offer()
     assert [path for path, _ in server.seen] == [LIST, VERSION]
 
@@ -274,7 +280,7 @@ def test_amounts_must_be_positive(option: str) -> None:
 
 async def test_prompts_are_counted_by_the_server_once() -> None:
     server = serving()
-    server.answers[COUNT] = lambda: httpx.Response(200, json={"count": 37, "tokens": []})
+    server.answers[COUNT] = lambda: page({"count": 37, "tokens": []})
     async with backend_of(server, chat_template_kwargs={"enable_thinking": False}) as backend:
         assert await backend.count_prompt(request()) == 37
         assert await backend.count_prompt(request(n=4, temperature=0.0)) == 37
@@ -297,7 +303,7 @@ async def test_without_a_page_that_counts_prompts_are_estimated_from_above() -> 
 
 async def test_the_key_is_sent_and_never_shown() -> None:
     server = serving()
-    server.answers[CHAT] = lambda: httpx.Response(401, text="no such key: sk-secret")
+    server.answers[CHAT] = lambda: Answer(b"no such key: sk-secret", 401)
     async with backend_of(server, "qwen", api_key="sk-secret\n") as backend:
         with pytest.raises(BackendRefused, match=r"no such key: \*\*\*") as caught:
             await collect(backend, request())

@@ -7,9 +7,20 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
-import httpx
 import pytest
-from fake_vllm import CHAT, LIST, Server, backend_of, collect, events, piece, request, serving
+from fake_vllm import (
+    CHAT,
+    LIST,
+    Answer,
+    Server,
+    backend_of,
+    collect,
+    events,
+    page,
+    piece,
+    request,
+    serving,
+)
 
 from its_agent.backends.protocol import StreamItem
 from its_agent.backends.vllm import VLLMBackend
@@ -68,7 +79,7 @@ async def test_an_error_status_quotes_the_server(
 ) -> None:
     server = serving()
     body = {"error": {"message": message, "type": "x", "code": status}}
-    server.answers[CHAT] = lambda: httpx.Response(status, json=body)
+    server.answers[CHAT] = lambda: page(body, status)
     async with backend_of(server) as backend:
         with pytest.raises(error, match=says):
             await collect(backend, request())
@@ -77,13 +88,13 @@ async def test_an_error_status_quotes_the_server(
 @pytest.mark.parametrize(
     ("answer", "error", "says"),
     [
-        (httpx.Response(404, text="<h1>nothing</h1>"), BackendRefused, "OpenAI-compatible server"),
-        (httpx.Response(200, text="<h1>hello</h1>"), BackendGarbled, "got: <h1>hello</h1>"),
-        (httpx.Response(200, text=""), BackendGarbled, "got nothing"),
+        (Answer(b"<h1>nothing</h1>", 404), BackendRefused, "OpenAI-compatible server"),
+        (Answer(b"<h1>hello</h1>"), BackendGarbled, "got: <h1>hello</h1>"),
+        (Answer(b""), BackendGarbled, "got nothing"),
     ],
 )
 async def test_a_server_of_another_kind_is_recognised(
-    answer: httpx.Response, error: type[Exception], says: str
+    answer: Answer, error: type[Exception], says: str
 ) -> None:
     async with backend_of(Server(answers={LIST: lambda: answer})) as backend:
         with pytest.raises(error, match=says):
@@ -99,7 +110,7 @@ def chunked(data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def listening(connected: Connected) -> AsyncGenerator[str, None]:
+async def speaking(connected: Connected) -> AsyncGenerator[str, None]:
     """A loopback server; `connected` speaks for it once the request's head is there."""
 
     writers: list[asyncio.StreamWriter] = []
@@ -133,7 +144,7 @@ async def test_closing_a_stream_hangs_up_on_the_server() -> None:
         gone.set()
 
     async with (
-        listening(connected) as address,
+        speaking(connected) as address,
         aclosing(VLLMBackend(address, "qwen")) as backend,
     ):
         async for _ in backend.stream(request()):
@@ -146,7 +157,7 @@ async def test_a_connection_that_drops_in_an_answer_is_lost() -> None:
         writer.write(HEAD + chunked(HALF))
         await writer.drain()
 
-    async with listening(connected) as address:
+    async with speaking(connected) as address:
         with pytest.raises(BackendLost, match="in the middle of an answer"):
             await ask(address)
 
@@ -157,7 +168,7 @@ async def test_a_server_that_falls_silent_is_lost() -> None:
         while await reader.read(65536):
             pass
 
-    async with listening(connected) as address:
+    async with speaking(connected) as address:
         with pytest.raises(BackendLost, match="silent"):
             await ask(address, timeout=0.1)
 
@@ -166,7 +177,7 @@ async def test_a_server_that_speaks_no_http_is_garbled() -> None:
     async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
 
-    async with listening(connected) as address:
+    async with speaking(connected) as address:
         with pytest.raises(BackendGarbled, match="HTTP"):
             await ask(address)
 
@@ -174,7 +185,7 @@ async def test_a_server_that_speaks_no_http_is_garbled() -> None:
 async def test_an_address_where_nothing_listens_is_unreachable() -> None:
     async def connected(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None: ...
 
-    async with listening(connected) as address:
+    async with speaking(connected) as address:
         pass
     with pytest.raises(BackendUnreachable, match="its-agent model start") as caught:
         await ask(address)

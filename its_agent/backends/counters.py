@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import aclosing
 from dataclasses import dataclass
 
-import httpx
-
+from its_agent.backends.connection import Connection
 from its_agent.backends.endpoint import Endpoint
 
 _SAMPLE = re.compile(r"^(?P<name>[^\s{#]+)(?:\{.*\})?\s+(?P<value>\d[\d.eE+]*)")
@@ -42,15 +42,13 @@ _METRICS = {
 }
 
 
-async def read_counters(
-    base_url: str, *, transport: httpx.AsyncBaseTransport | None = None
-) -> EngineCounters:
+async def read_counters(base_url: str) -> EngineCounters:
     """Read `/metrics`, summed over models and engines.
 
     Raises BackendUnreachable, BackendRefused, and BackendGarbled for a page without them.
     """
     endpoint = Endpoint(base_url)
-    page = await _metrics_page(endpoint, transport)
+    page = await _metrics_page(endpoint)
     totals = _totals(page)
     missing = [metric for metric in _METRICS.values() if metric not in totals]
     if missing:
@@ -58,19 +56,13 @@ async def read_counters(
     return EngineCounters(**{name: totals[metric] for name, metric in _METRICS.items()})
 
 
-async def _metrics_page(endpoint: Endpoint, transport: httpx.AsyncBaseTransport | None) -> str:
-    client = httpx.AsyncClient(
-        base_url=endpoint.root,
-        timeout=_TIMEOUT,
-        trust_env=not endpoint.is_local,
-        transport=transport,
-    )
-    async with client:
-        with endpoint.translating():
-            response = await client.get("/metrics")
-    if not response.is_success:
-        raise endpoint.refusal(response.status_code, response.text)
-    return response.text
+async def _metrics_page(endpoint: Endpoint) -> str:
+    connection = Connection(endpoint, headers={}, timeout=_TIMEOUT, max_concurrency=1)
+    async with aclosing(connection):
+        page = await connection.get("/metrics")
+    if not page.is_success:
+        raise endpoint.refusal(page.status, page.text)
+    return page.text
 
 
 def _totals(page: str) -> dict[str, int]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+import aiohttp
 import httpx
 from pydantic import BaseModel, ValidationError
 
@@ -29,7 +30,6 @@ _EXCERPT = 200
 _LAST_PORT = 65_535
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _TOO_LONG = re.compile(r"context length|context window|max_model_len", re.IGNORECASE)
-_CUT_OFF = re.compile(r"disconnected|closed connection", re.IGNORECASE)
 
 
 class Endpoint:
@@ -89,26 +89,28 @@ class Endpoint:
 
     @contextmanager
     def translating(self) -> Generator[None]:
-        """Turn httpx's errors into BackendErrors, the cause kept."""
+        """Turn aiohttp's errors into BackendErrors, the cause kept."""
         try:
             yield
-        except httpx.RequestError as error:
+        except aiohttp.ClientError as error:
             raise self._translated(error) from error
 
-    def _translated(self, error: httpx.RequestError) -> BackendError:
+    def _translated(self, error: aiohttp.ClientError) -> BackendError:
         why = self.quote(str(error)) or type(error).__name__
         match error:
-            case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
+            case (
+                aiohttp.ClientConnectorError()
+                | aiohttp.ConnectionTimeoutError()
+                | aiohttp.ClientHttpProxyError()
+            ):
                 return BackendUnreachable(
                     f"nothing answers at {self.shown} ({why}); start an engine with "
                     "`its-agent model start`, or check ITS_BASE_URL or --base-url"
                 )
-            case httpx.TimeoutException():
+            case aiohttp.ServerTimeoutError():
                 return self.lost(f"it was silent for longer than `timeout` allows ({why})")
-            case httpx.RemoteProtocolError() if not _CUT_OFF.search(why):
-                return self.garbled("HTTP", why)
-            case httpx.DecodingError():
-                return self.garbled("readable text", why)
+            case aiohttp.ClientResponseError():
+                return self.garbled("HTTP", error.message)
             case _:
                 return self.lost(why)
 

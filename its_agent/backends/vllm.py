@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import httpx
-
 from its_agent.backends.chat import ChatReader, chat_body, prompt_body
 from its_agent.backends.connection import Connection, checked_headers, encoded
 from its_agent.backends.endpoint import Endpoint
@@ -68,7 +66,6 @@ class VLLMBackend:
         sampling: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         dtype: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         _check_positive(
             timeout=timeout, relative_cost=relative_cost, max_concurrency=max_concurrency
@@ -80,7 +77,6 @@ class VLLMBackend:
             headers=checked_headers(headers, key),
             timeout=timeout,
             max_concurrency=max_concurrency,
-            transport=transport,
         )
         self._asked_model = model
         self._relative_cost = relative_cost
@@ -206,10 +202,10 @@ class VLLMBackend:
             self._offer = replace(self._offer, capabilities=left)
 
     async def _served(self) -> tuple[ServedModel, ...]:
-        response = await self._connection.get("/v1/models")
-        if not response.is_success:
-            raise self._endpoint.refusal(response.status_code, response.text)
-        return self._endpoint.read(ModelList, response.text, what="a list of models").data
+        page = await self._connection.get("/v1/models")
+        if not page.is_success:
+            raise self._endpoint.refusal(page.status, page.text)
+        return self._endpoint.read(ModelList, page.text, what="a list of models").data
 
     def _chosen(self, served: tuple[ServedModel, ...]) -> ServedModel:
         names = ", ".join(model.id for model in served) or "none"
@@ -240,11 +236,11 @@ class VLLMBackend:
         )
 
     async def _engine(self) -> str | None:
-        response = await self._connection.get("/version")
-        if not response.is_success:
+        page = await self._connection.get("/version")
+        if not page.is_success:
             return None
         try:
-            told = self._endpoint.read(Version, response.text, what="a version")
+            told = self._endpoint.read(Version, page.text, what="a version")
         except BackendGarbled:
             return None
         return f"vllm {told.version}"
