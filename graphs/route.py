@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from its_agent.backends.protocol import Request
 from its_agent.difficulty import Belief
@@ -31,10 +32,11 @@ FIRST_REQUESTS: Mapping[Path, Callable[[State, Context, Buy], list[Request]]] = 
     "search": root_requests,
 }
 """What the first superstep of a path will ask for."""
+Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "__end__"]
 IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
 
-async def route(state: State, runtime: Runtime[Context]) -> Update:
+async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
     """Decide what to buy next, or to stop."""
     context = runtime.context
     try:
@@ -48,29 +50,27 @@ async def route(state: State, runtime: Runtime[Context]) -> Update:
     context.emit(
         Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
     )
-    return Update(
+    update = Update(
         plan={**asdict(decision), "at_most": _at_most(decision, situation)},
         intent=await intent(context, FIRST_REQUESTS[decision.path](state, context, decision)),
         bought=None,
     )
+    return Command(update=update, goto=decision.path)
 
 
-def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Update:
+def _stop(
+    context: Context, decision: Stop, *, number: int | None = None
+) -> Command[Next]:
     context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
     update = Update(plan=None, stopped_because=decision.reason)
-    return update if number is None else update | Update(notes=[note(number, decision.why)])
+    if number is not None:
+        update["notes"] = [note(number, decision.why)]
+    return Command(update=update, goto="__end__")
 
 
 def _fruitful(state: State) -> bool:
     """Whether the last purchase brought anything at all; the same one would fail again."""
     return not state.steps or state.steps[-1]["spent"]["compute"] > 0
-
-
-async def next_path(
-    state: State,
-) -> Literal["single_pass", "attempts", "refine", "search", "__end__"]:
-    """Go where the plan says."""
-    return "__end__" if state.plan is None else state.plan["path"]
 
 
 def _at_most(decision: Buy, situation: Situation) -> float | None:

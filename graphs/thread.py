@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import StateSnapshot
+from langgraph.types import Command, StateSnapshot
 
 from its_agent.budget import Usage
 from its_agent.errors import InvalidOption
@@ -22,7 +22,7 @@ IN_FLIGHT = "in_flight"
 START = "__start__"
 BEFORE: Mapping[str, str] = {
     "estimate": START,
-    "route": "estimate",  # whose edge leads there and nowhere else
+    "route": "verify",
     "single_pass": "route",
     "attempts": "route",
     "refine": "route",
@@ -33,7 +33,8 @@ BEFORE: Mapping[str, str] = {
     "harvest": "expand",
 }
 """A node after which the named one comes: where a correction of the state is written."""
-
+SAYS_WHERE_TO = ("route", "verify")
+"""Nodes that name the next one themselves."""
 
 FREE = (None, "route", "verify", "harvest")
 """Nodes that buy nothing."""
@@ -86,7 +87,10 @@ async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) ->
     if place.next is None:
         return
     before = BEFORE.get(place.next) or _before(place)
-    await graph.aupdate_state(place.config, {"spent": plain_usage(spent)}, as_node=before)
+    update: Any = {"spent": plain_usage(spent)}
+    if before in SAYS_WHERE_TO:
+        update = Command(update=update, goto=place.next)
+    await graph.aupdate_state(place.config, update, as_node=before)
 
 
 def _before(place: Place) -> str:

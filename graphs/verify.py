@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Literal
 
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from its_agent.difficulty import Belief
 from its_agent.difficulty.first_wave import read_wave
@@ -20,8 +22,13 @@ GRACE_SECONDS = 0.1
 """What comparing answers may take once the time is up."""
 
 
-async def verify(state: State, runtime: Runtime[Context]) -> Update:
-    """Judge all candidates so far and close the step that brought the last ones."""
+async def verify(
+    state: State, runtime: Runtime[Context]
+) -> Command[Literal["route", "__end__"]]:
+    """Judge all candidates so far and close the step that brought the last ones.
+
+    Whether more pays is for the policy to say, unless the solve was cut off.
+    """
     context = runtime.context
     candidates = candidates_of(state)
     clusters = await context.equality.merge(
@@ -40,7 +47,7 @@ async def verify(state: State, runtime: Runtime[Context]) -> Update:
         update["steps"] = [_step(state, state.bought, candidates, judgement)]
     if context.strategy.estimates and "first_wave" in context.settings.sources and candidates:
         update["belief"] = _belief(state, context, judgement)
-    return update
+    return Command(update=update, goto="route" if state.stopped_because is None else "__end__")
 
 
 def _time_left(state: State, context: Context) -> float | None:

@@ -80,7 +80,7 @@ class Agent:
         self._on_event = on_event
         self._backend = connect(backend)
         self._equality = AnswerEquality()
-        self._graph = _compiled()
+        self._graph = _compiled(self._strategy.estimates)
 
     async def asolve(
         self,
@@ -306,7 +306,8 @@ class Agent:
                 "a thread_id needs a checkpointer: pass checkpointer=… to the agent"
             )
         saver = ForgivingSaver(self._checkpointer, notes.append)
-        return solve_graph().compile(name="its_agent", checkpointer=saver)
+        graph = solve_graph(estimates=self._strategy.estimates)
+        return graph.compile(name="its_agent", checkpointer=saver)
 
     def _ledger(
         self,
@@ -387,8 +388,8 @@ def solve(
 
 
 @cache
-def _compiled() -> Any:
-    return solve_graph().compile(name="its_agent")
+def _compiled(estimates: bool) -> Any:
+    return solve_graph(estimates=estimates).compile(name="its_agent")
 
 
 def _sources(names: Iterable[str]) -> frozenset[str]:

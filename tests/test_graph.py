@@ -29,8 +29,7 @@ TOPOLOGY = """graph TD;
 	refine(refine)
 	search(search)
 	__end__([<p>__end__</p>]):::last
-	__start__ -.-> estimate;
-	__start__ -.-> route;
+	__start__ --> estimate;
 	attempts --> verify;
 	estimate --> route;
 	refine --> verify;
