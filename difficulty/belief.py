@@ -43,7 +43,11 @@ class Belief:
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain data for a checkpoint."""
-        return asdict(self)
+        return {
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "evidence": [asdict(evidence) for evidence in self.evidence],
+        }
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Belief:

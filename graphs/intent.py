@@ -6,13 +6,12 @@ A run that is killed and resumed charges it in full: nobody can say how much of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
 from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
 from its_agent.graphs.context import Context
-from its_agent.graphs.state import Plain
+from its_agent.graphs.state import Plain, flat
 
 
 async def intent(context: Context, requests: Sequence[Request]) -> Plain | None:
@@ -26,4 +25,4 @@ async def intent(context: Context, requests: Sequence[Request]) -> Plain | None:
         except (BackendError, BudgetExceeded, PromptTooLong):
             # It will not be sent either; the purchase meets the same trouble and tells it.
             continue
-    return asdict(worst)
+    return flat(worst)

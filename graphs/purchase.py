@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from its_agent.backends.metered import MeteredBackend
 from its_agent.budget import Budget
 from its_agent.graphs.context import Context
 from its_agent.graphs.sampling import Taken
-from its_agent.graphs.state import State, Update, note, plain_candidate, plain_usage
+from its_agent.graphs.state import State, Update, flat, note, plain_candidate, plain_usage
 from its_agent.solution import Candidate
 
 
@@ -23,7 +22,7 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
             "path": path,
             "arm": arm,
             "why": state.plan["why"],
-            "usage": asdict(taken.usage) if before is None else _add(before, taken),
+            "usage": flat(taken.usage) if before is None else _add(before, taken),
             "candidates": _ids(state) + [c.id for c in taken.candidates],
         },
         intent=None,
@@ -67,7 +66,7 @@ def _ids(state: State) -> list[str]:
 
 
 def _add(before: dict[str, float], taken: Taken) -> dict[str, float]:
-    after = asdict(taken.usage)
+    after = flat(taken.usage)
     return {key: before[key] + after[key] for key in before}
 
 

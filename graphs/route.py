@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from langgraph.runtime import Runtime
@@ -19,7 +19,7 @@ from its_agent.graphs.intent import intent
 from its_agent.graphs.refine import draft_requests
 from its_agent.graphs.search import root_requests
 from its_agent.graphs.single_pass import buy_requests
-from its_agent.graphs.state import State, Update, candidates_of, note, verdict_of
+from its_agent.graphs.state import State, Update, candidates_of, flat, note, verdict_of
 from its_agent.policy import Buy, Situation, Stop
 from its_agent.policy.protocol import Path
 from its_agent.prompts import ARMS, ask
@@ -51,16 +51,14 @@ async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
         Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
     )
     update = Update(
-        plan={**asdict(decision), "at_most": _at_most(decision, situation)},
+        plan={**flat(decision), "at_most": _at_most(decision, situation)},
         intent=await intent(context, FIRST_REQUESTS[decision.path](state, context, decision)),
         bought=None,
     )
     return Command(update=update, goto=decision.path)
 
 
-def _stop(
-    context: Context, decision: Stop, *, number: int | None = None
-) -> Command[Next]:
+def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Command[Next]:
     context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
     update = Update(plan=None, stopped_because=decision.reason)
     if number is not None:
@@ -89,14 +87,13 @@ async def situation_of(state: State, context: Context) -> Situation:
     candidates = candidates_of(state)
     ended = [c for c in candidates if c.finish != "aborted"]
     verdict = verdict_of(state)
-    prompt = _prompt(state, context)
     leading = verdict.answer if verdict else None
     return Situation(
         question=Problem(state.messages).question,
         answer_type=state.answer_type,
         belief=Belief.from_plain(state.belief),
         remaining=context.ledger.unspent,
-        prompt_tokens=await context.door.count_prompt(prompt),
+        prompt_tokens=state.prompt_tokens,
         max_tokens=context.settings.max_tokens,
         token_cost=context.backend.relative_cost,
         bought=Counter(step["path"] for step in state.steps),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from its_agent.answers import extract_answer
 from its_agent.backends.bill import Sample
@@ -94,20 +95,21 @@ async def attempt(
     if until_decided or context.verifiers:
         early = EarlyStop(state, arm=arm, running=samples, verifiers=context.verifiers)
     requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
+    return await _together(
+        buy_candidates(
+            context, request, path=path, arm=arm, answer_type=state.answer_type, early=early
+        )
+        for request in requests
+    )
+
+
+async def _together(purchases: Iterable[Coroutine[Any, Any, Taken]]) -> Taken:
+    """Make purchases side by side; when one raises, the others are cancelled."""
+    first, *others = purchases
+    if not others:
+        return await first
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(
-                buy_candidates(
-                    context,
-                    request,
-                    path=path,
-                    arm=arm,
-                    answer_type=state.answer_type,
-                    early=early,
-                )
-            )
-            for request in requests
-        ]
+        tasks = [group.create_task(purchase) for purchase in (first, *others)]
     return sum((task.result() for task in tasks), Taken())
 
 
@@ -169,12 +171,8 @@ async def buy(
     door = door or context.door
     if request.n == 1 or door.can("n"):
         return await _buy_one(door, request, purpose, early)
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_buy_one(door, replace(request, n=1), purpose, early))
-            for _ in range(request.n)
-        ]
-    return sum((task.result() for task in tasks), Taken())
+    single = replace(request, n=1)
+    return await _together(_buy_one(door, single, purpose, early) for _ in range(request.n))
 
 
 async def _buy_one(

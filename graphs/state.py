@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, TypeAlias, TypedDict
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
 from its_agent.budget import Usage
 from its_agent.difficulty import Belief
 from its_agent.receipt import Step, StopReason
 from its_agent.solution import AnswerType, Candidate, Verdict
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Plain: TypeAlias = dict[str, Any]
 
@@ -29,6 +33,8 @@ class State:
     messages: list[Plain]
     answer_type: AnswerType
     schema: Plain | None = None
+    prompt_tokens: int = 0
+    """Tokens of the prompt of one sample, as it is usually put."""
     belief: Plain = field(default_factory=lambda: Belief().to_plain())
     plan: Plain | None = None
     """The purchase that is about to be made, with the most it may cost; None in between."""
@@ -78,6 +84,16 @@ class Update(TypedDict, total=False):
     notes: list[Plain]
 
 
+def flat(value: DataclassInstance) -> Plain:
+    """The fields of a value as they are: `asdict` would copy what no one changes."""
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
+@cache
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 def state_from(values: Mapping[str, Any]) -> State:
     """Read a state back from the values of a checkpoint."""
     return State(**values)
@@ -85,11 +101,7 @@ def state_from(values: Mapping[str, Any]) -> State:
 
 def plain_candidate(candidate: Candidate) -> Plain:
     """Write a candidate as plain data."""
-    plain = {name: getattr(candidate, name) for name in _CANDIDATE}
-    return plain | {"usage": asdict(candidate.usage)}
-
-
-_CANDIDATE = tuple(field.name for field in fields(Candidate))
+    return flat(candidate) | {"usage": flat(candidate.usage)}
 
 
 def candidate_from(plain: Plain) -> Candidate:
@@ -128,4 +140,4 @@ def note(number: int, text: str) -> Plain:
 
 def plain_usage(by_purpose: Mapping[str, Usage]) -> dict[str, Plain]:
     """Write the ledger's counters as plain data."""
-    return {purpose: asdict(usage) for purpose, usage in by_purpose.items()}
+    return {purpose: flat(usage) for purpose, usage in by_purpose.items()}

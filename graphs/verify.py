@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -13,7 +12,7 @@ from its_agent.difficulty.first_wave import read_wave
 from its_agent.events import Estimated, Judged
 from its_agent.graphs.context import Context
 from its_agent.graphs.purchase import describe
-from its_agent.graphs.state import Plain, State, Update, candidates_of, plain_candidate
+from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, plain_candidate
 from its_agent.selection.checking import check
 from its_agent.selection.judgement import Judgement, judge
 from its_agent.solution import Candidate
@@ -22,9 +21,7 @@ GRACE_SECONDS = 0.1
 """What comparing answers may take once the time is up."""
 
 
-async def verify(
-    state: State, runtime: Runtime[Context]
-) -> Command[Literal["route", "__end__"]]:
+async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["route", "__end__"]]:
     """Judge all candidates so far and close the step that brought the last ones.
 
     Whether more pays is for the policy to say, unless the solve was cut off.
@@ -39,7 +36,7 @@ async def verify(
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(
         candidates=[plain_candidate(c) for c in judgement.candidates],
-        verdict=asdict(judgement.verdict),
+        verdict=flat(judgement.verdict),
         bought=None,
         intent=None,
     )

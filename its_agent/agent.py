@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -15,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from its_agent import loop
 from its_agent.backends.connect import connect
 from its_agent.backends.metered import Meter, MeteredBackend
-from its_agent.backends.protocol import Backend
+from its_agent.backends.protocol import Backend, Offer
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices, Usage
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
@@ -25,11 +24,11 @@ from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
-from its_agent.graphs.state import Plain, State, candidates_of, state_from
+from its_agent.graphs.state import Plain, State, candidates_of, flat, state_from
 from its_agent.graphs.thread import charge, find, has_begun, thread
 from its_agent.ledger import SOLVE, Ledger
 from its_agent.policy import strategy_named
-from its_agent.preflight import check_affordable, initial_state
+from its_agent.preflight import counted, initial_state
 from its_agent.solution import Candidate, Message, Problem, Solution
 from its_agent.stop_signal import StopSignal
 from its_agent.verifiers import Verifier
@@ -158,10 +157,13 @@ class Agent:
         place = latest if checkpoint_id is None else await find(graph, thread_id, checkpoint_id)
         own = self._ledger(Budget(**begun.budget), ledger, latest.spent, begun.elapsed)
         state = state_from(place.values)
-        context = await self._context(
+        stop = stop or StopSignal()
+        offer, state = await self._met(own, stop, state, is_new=False)
+        context = self._context(
             own,
             self._sinks(),
-            stop or StopSignal(),
+            stop,
+            offer,
             durable=True,
             notes=notes,
             meter=Meter.from_plain(begun.meter),
@@ -276,16 +278,12 @@ class Agent:
             raise InvalidOption(
                 f"there is a run {thread_id!r} already; resume it, or give another thread_id"
             )
-        ledger = self._ledger(budget, shared)
-        context = await self._context(
-            ledger,
-            sinks,
-            stop or StopSignal(),
-            state=state,
-            durable=thread_id is not None,
-            notes=notes,
+        ledger, stop = self._ledger(budget, shared), stop or StopSignal()
+        offer, state = await self._met(ledger, stop, state)
+        context = self._context(
+            ledger, sinks, stop, offer, durable=thread_id is not None, notes=notes
         )
-        return await self._run(graph, asdict(state), context, thread_id)
+        return await self._run(graph, flat(state), context, thread_id)
 
     async def _run(
         self, graph: Any, state: Plain | None, context: Context, thread_id: str | None
@@ -330,30 +328,35 @@ class Agent:
     def _sinks(self) -> tuple[Sink, ...]:
         return (self._on_event,) if self._on_event else ()
 
-    async def _context(
-        self,
-        ledger: Ledger,
-        sinks: tuple[Sink, ...],
-        stop: StopSignal,
-        *,
-        state: State | None = None,
-        durable: bool,
-        notes: list[str],
-        meter: Meter | None = None,
-        paid: list[Candidate] | None = None,
-    ) -> Context:
+    async def _met(
+        self, ledger: Ledger, stop: StopSignal, state: State, *, is_new: bool = True
+    ) -> tuple[Offer, State]:
         """Meet the backend, and check that it can serve a new state within the ledger."""
         try:
             async with stop.guard(ledger.remaining.seconds):
                 offer = await self._backend.offer()
-                if state is not None:
+                if is_new:
                     room = offer.fingerprint.context_length
-                    await check_affordable(state, self._backend, ledger, room)
+                    state = await counted(state, self._backend, ledger, room)
         except TimeoutError:
             raise BackendUnreachable(
                 "the backend did not say what it is before the solve had to end; "
                 "check that it answers, or give the solve more seconds"
             ) from None
+        return offer, state
+
+    def _context(
+        self,
+        ledger: Ledger,
+        sinks: tuple[Sink, ...],
+        stop: StopSignal,
+        offer: Offer,
+        *,
+        durable: bool,
+        notes: list[str],
+        meter: Meter | None = None,
+        paid: list[Candidate] | None = None,
+    ) -> Context:
         emit = Emitter(ledger, sinks)
         return Context(
             backend=self._backend,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from its_agent.normal_form import (
     ANSWER_TYPES,
@@ -136,6 +137,7 @@ def _marked(text: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def _value(said: str, answer_type: AnswerType) -> str | None:
     """The number or expression that a short phrase states."""
     for phrase in (said, said.rpartition("=")[2]):

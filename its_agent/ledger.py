@@ -108,6 +108,7 @@ class Ledger:
         self._clock = clock
         self._started = clock() - elapsed
         self._by_purpose: dict[str, Usage] = dict(spent or {})
+        self._spent = sum(self._by_purpose.values(), Usage())
         self._held = Usage()
         self._line = asyncio.Lock()
         self._freed = asyncio.Event()
@@ -121,7 +122,7 @@ class Ledger:
     @property
     def spent(self) -> Usage:
         """Settled usage in all."""
-        return sum(self._by_purpose.values(), Usage())
+        return self._spent
 
     @property
     def held(self) -> Usage:
@@ -253,6 +254,7 @@ class Ledger:
         """Turn a reservation into settled usage, here and in every parent."""
         self._held = self._held - held
         self._by_purpose[purpose] = self._by_purpose.get(purpose, Usage()) + actual
+        self._spent = self._spent + actual
         self._freed.set()
         if holder is not None:
             self._holders.discard(holder)

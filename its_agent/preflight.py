@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 
 from its_agent.answers import infer_answer_type
 from its_agent.backends.metered import MIN_TOKENS
 from its_agent.backends.protocol import Backend, Request
 from its_agent.budget import Budget, Usage, compute_units
 from its_agent.errors import BudgetTooSmall, PromptTooLong
-from its_agent.graphs.state import State
+from its_agent.graphs.state import State, flat
 from its_agent.ledger import Ledger
 from its_agent.prompts import ask
 from its_agent.solution import AnswerType, Problem
@@ -21,15 +21,16 @@ def initial_state(problem: Problem, budget: Budget, strategy: str) -> State:
         messages=[dict(message) for message in problem.messages],
         answer_type=_answer_type(problem),
         schema=None if problem.schema is None else dict(problem.schema),
-        budget=asdict(budget),
+        budget=flat(budget),
         strategy=strategy,
     )
 
 
-async def check_affordable(
+async def counted(
     state: State, backend: Backend, ledger: Ledger, context_length: int | None
-) -> None:
-    """Raise PromptTooLong or BudgetTooSmall where not even one short answer is possible."""
+) -> State:
+    """Count the prompt. Raises PromptTooLong or BudgetTooSmall where not even one short answer is
+    possible."""
     prompt = await backend.count_prompt(_shortest(state))
     if context_length is not None and prompt + MIN_TOKENS > context_length:
         raise PromptTooLong(
@@ -46,6 +47,7 @@ async def check_affordable(
             f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
             f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
         )
+    return replace(state, prompt_tokens=prompt)
 
 
 def _answer_type(problem: Problem) -> AnswerType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from its_agent.prompts.templates import render
@@ -10,6 +11,7 @@ from its_agent.prompts.templates import render
 STRATEGY_ARMS = ("step_by_step", "edge_cases", "work_backwards", "subproblems", "analogy")
 """Reasoning prompts, the most reliable first."""
 ARMS = ("plain", "direct", *STRATEGY_ARMS)
+_FILLED_KEPT = 128
 
 
 def ask(
@@ -42,6 +44,7 @@ def _reword(arm: str, content: Any, answer_type: str) -> Any:
     return _fill(arm, content, answer_type)
 
 
+@lru_cache(maxsize=_FILLED_KEPT)
 def _fill(arm: str, problem: str, answer_type: str) -> str:
     if arm in ("plain", "i_know"):
         return render(arm, problem=problem)

@@ -17,6 +17,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
+        # Installed templates do not change; looking each time costs more than rendering.
+        auto_reload=False,
     )
 
 

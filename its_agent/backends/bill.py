@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from its_agent.backends.protocol import Delta, Request, Tokens
@@ -223,12 +223,12 @@ class Bill:
         trusted = self._request.n == 1 or self._read_before
         return max(0, reported.cached_prompt) if trusted else 0
 
-    def _priced(self, prompt: int, cached: int, completion: int) -> Usage:
+    def _priced(self, prompt: int, cached: int, completion: int, *, requests: int = 1) -> Usage:
         return Usage(
             prompt_tokens=prompt,
             cached_prompt_tokens=cached,
             completion_tokens=completion,
-            requests=1,
+            requests=requests,
             seconds=time.monotonic() - self._started,
             compute=compute_units(
                 prompt=prompt,
@@ -243,7 +243,7 @@ class Bill:
         if prompt:
             whole = self.usage
             read, cached = whole.prompt_tokens, whole.cached_prompt_tokens
-        usage = replace(self._priced(read, cached, stream.tokens), requests=int(prompt))
+        usage = self._priced(read, cached, stream.tokens, requests=int(prompt))
         return Sample(
             text=stream.text,
             finish=stream.finish or "aborted",

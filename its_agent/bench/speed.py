@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -278,7 +278,8 @@ class _Bare(TypedDict):
 @asynccontextmanager
 async def _bare(address: str) -> AsyncGenerator[Round]:
     """A graph of as many supersteps that do nothing, but for one that makes the request."""
-    model = (await VLLMBackend(address).offer()).fingerprint.model
+    async with aclosing(VLLMBackend(address)) as backend:
+        model = (await backend.offer()).fingerprint.model
     body = _body(model, QUESTION, MAX_TOKENS, {})
 
     async def nothing(state: _Bare) -> dict[str, Any]:

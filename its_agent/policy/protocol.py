@@ -56,7 +56,7 @@ class Situation:
     belief: Belief
     remaining: Remaining
     prompt_tokens: int
-    """Tokens of the plain worked prompt."""
+    """Tokens of the usual prompt."""
     max_tokens: int
     """Most tokens a sample may have."""
     token_cost: float = 1.0
