@@ -1,0 +1,195 @@
+"""Takes one problem through the graph: a ledger, a backend that answers, and a way to go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from its_agent.backends.metered import Meter, MeteredBackend
+from its_agent.backends.protocol import Backend, Offer
+from its_agent.budget import Budget, Prices, Usage
+from its_agent.equality import AnswerEquality
+from its_agent.errors import BackendUnreachable, InvalidOption
+from its_agent.events import Emitter, Sink, Solved
+from its_agent.graphs.checkpoints import ForgivingSaver
+from its_agent.graphs.context import Context, Settings
+from its_agent.graphs.outcome import solution_of
+from its_agent.graphs.solve import solve_graph
+from its_agent.graphs.state import Plain, State, candidates_of, flat, state_from
+from its_agent.graphs.thread import charge, find, has_begun, thread
+from its_agent.ledger import SOLVE, Ledger
+from its_agent.policy import Strategy
+from its_agent.preflight import counted, initial_state
+from its_agent.solution import Candidate, Problem, Solution
+from its_agent.stop_signal import StopSignal
+from its_agent.verifiers import Verifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a caller may say about one run."""
+
+    sinks: tuple[Sink, ...] = ()
+    ledger: Ledger | None = None
+    """A budget that the run shares with others."""
+    stop: StopSignal | None = None
+    thread_id: str | None = None
+    """Names the run in the checkpointer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solver:
+    """What all runs of one agent share."""
+
+    backend: Backend
+    strategy: Strategy
+    settings: Settings
+    equality: AnswerEquality
+    prices: Prices | None = None
+    verifiers: tuple[Verifier, ...] = ()
+    checkpointer: BaseCheckpointSaver[Any] | None = None
+
+    async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
+        """Begin a run and take it to its end; see `Agent.asolve`."""
+        state = initial_state(problem, budget, self.strategy.name)
+        notes: list[str] = []
+        graph = _compiled(self.strategy.estimates)
+        if options.thread_id is not None:
+            graph = self._checkpointed(notes)
+            if await has_begun(graph, options.thread_id):
+                raise InvalidOption(
+                    f"there is a run {options.thread_id!r} already; resume it, or give another "
+                    "thread_id"
+                )
+        ledger = self._ledger(budget, options)
+        stop = options.stop or StopSignal()
+        offer, state = await self._met(ledger, stop, state)
+        context = self._context(ledger, offer, stop, options, notes)
+        return await self._run(graph, flat(state), context, options)
+
+    async def resume(
+        self, thread_id: str, options: RunOptions, *, checkpoint_id: str | None = None
+    ) -> Solution:
+        """Go on with a run; see `Agent.aresume`."""
+        notes: list[str] = []
+        graph = self._checkpointed(notes)
+        latest = await find(graph, thread_id)
+        begun = state_from(latest.values)
+        if begun.strategy != self.strategy.name:
+            raise InvalidOption(
+                f"the run {thread_id!r} was started with strategy {begun.strategy!r}, this agent "
+                f"has {self.strategy.name!r}"
+            )
+        place = latest if checkpoint_id is None else await find(graph, thread_id, checkpoint_id)
+        ledger = self._ledger(Budget(**begun.budget), options, latest.spent, begun.elapsed)
+        state = state_from(place.values)
+        stop = options.stop or StopSignal()
+        offer, state = await self._met(ledger, stop, state, is_new=False)
+        context = self._context(
+            ledger,
+            offer,
+            stop,
+            options,
+            notes,
+            meter=Meter.from_plain(begun.meter),
+            paid=list(candidates_of(state)),
+        )
+        if place.next is None:
+            return solution_of(state, context)
+        await charge(graph, place, latest.spent)
+        return await self._run(graph, None, context, options)
+
+    async def _run(
+        self, graph: Any, state: Plain | None, context: Context, options: RunOptions
+    ) -> Solution:
+        if options.thread_id is None:
+            result = await graph.ainvoke(state, context=context, version="v2")
+        else:
+            where = thread(options.thread_id)
+            result = await graph.ainvoke(
+                state, where, context=context, version="v2", durability="sync"
+            )
+        solution = solution_of(result.value, context)
+        context.emit(Solved, solution=solution)
+        return solution
+
+    def _checkpointed(self, notes: list[str]) -> Any:
+        if self.checkpointer is None:
+            raise InvalidOption(
+                "a thread_id needs a checkpointer: pass checkpointer=… to the agent"
+            )
+        saver = ForgivingSaver(self.checkpointer, notes.append)
+        graph = solve_graph(estimates=self.strategy.estimates)
+        return graph.compile(name="its_agent", checkpointer=saver)
+
+    def _ledger(
+        self,
+        budget: Budget,
+        options: RunOptions,
+        spent: Mapping[str, Usage] | None = None,
+        elapsed: float = 0.0,
+    ) -> Ledger:
+        if options.ledger is not None:
+            return options.ledger.scope(budget, name=SOLVE, spent=spent, elapsed=elapsed)
+        return Ledger(
+            budget,
+            prices=self.prices,
+            spent=spent,
+            elapsed=elapsed,
+            name=SOLVE,
+            clock=asyncio.get_running_loop().time,
+        )
+
+    async def _met(
+        self, ledger: Ledger, stop: StopSignal, state: State, *, is_new: bool = True
+    ) -> tuple[Offer, State]:
+        """Meet the backend, and check that it can serve a new state within the ledger."""
+        try:
+            async with stop.guard(ledger.remaining.seconds):
+                offer = await self.backend.offer()
+                if is_new:
+                    room = offer.fingerprint.context_length
+                    state = await counted(state, self.backend, ledger, room)
+        except TimeoutError:
+            raise BackendUnreachable(
+                "the backend did not say what it is before the solve had to end; "
+                "check that it answers, or give the solve more seconds"
+            ) from None
+        return offer, state
+
+    def _context(
+        self,
+        ledger: Ledger,
+        offer: Offer,
+        stop: StopSignal,
+        options: RunOptions,
+        notes: list[str],
+        *,
+        meter: Meter | None = None,
+        paid: list[Candidate] | None = None,
+    ) -> Context:
+        emit = Emitter(ledger, options.sinks)
+        return Context(
+            backend=self.backend,
+            door=MeteredBackend(self.backend, ledger, emit, offer=offer, stop=stop, meter=meter),
+            offer=offer,
+            ledger=ledger,
+            emit=emit,
+            equality=self.equality,
+            strategy=self.strategy,
+            settings=self.settings,
+            verifiers=self.verifiers,
+            durable=options.thread_id is not None,
+            notes=notes,
+            paid=paid or [],
+        )
+
+
+@cache
+def _compiled(estimates: bool) -> Any:
+    return solve_graph(estimates=estimates).compile(name="its_agent")
