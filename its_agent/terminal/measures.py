@@ -60,7 +60,8 @@ def speed(
 
 
 async def _own_time(console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
-    from its_agent.bench.speed import measure_overhead, measure_streaming
+    from its_agent.bench.overhead import measure_overhead
+    from its_agent.bench.streaming import measure_streaming
 
     console.print("own time on a server that answers at once …", highlight=False)
     overhead = asdict(await measure_overhead())
@@ -69,7 +70,7 @@ async def _own_time(console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def _throughput(place: Engine, console: Console) -> dict[str, Any]:
-    from its_agent.bench.speed import measure_throughput
+    from its_agent.bench.throughput import measure_throughput
 
     console.print("tokens a second against raw requests …", highlight=False)
     return asdict(await measure_throughput(place.base_url, place.model))
@@ -78,7 +79,7 @@ async def _throughput(place: Engine, console: Console) -> dict[str, Any]:
 async def _peer(
     python: str | None, place: Engine | None, console: Console
 ) -> dict[str, Any] | None:
-    from its_agent.bench.speed import measure_its_hub
+    from its_agent.bench.peer import measure_its_hub
 
     if python is None:
         return None

@@ -1,0 +1,172 @@
+"""What a solve costs by itself, against a bare graph that makes the bare request."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import statistics
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+import aiohttp
+import httpx
+from langgraph.graph import END, START, StateGraph
+
+from its_agent.bench.instant_server import MODEL
+from its_agent.bench.workload import (
+    BUDGET,
+    JSON,
+    MAX_TOKENS,
+    QUESTION,
+    body_of,
+    chat_url,
+    four_samples,
+    instant_server,
+    read_raw,
+)
+
+SUPERSTEPS = ("route", "attempts", "verify", "route_again")
+"""Those of a self-consistency solve that one wave settles."""
+
+Once = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """Milliseconds a solve, medians over alternated rounds, and solves a second."""
+
+    rounds: int
+    solves_a_round: int
+    new_prompt_ms: float
+    """A prompt never seen before, which the server is asked to count first."""
+    known_prompt_ms: float
+    bare_httpx_ms: float
+    """A graph of as many supersteps that does nothing but make the request, through httpx."""
+    bare_aiohttp_ms: float
+    """The same through aiohttp, as the solves do."""
+    solves_a_second_200: float
+    solves_a_second_1000: float
+    memory_mib: tuple[float, float, float]
+    """Resident memory before a thousand solves at once, after them, and after as many again."""
+
+
+async def measure_overhead(*, rounds: int = 7, solves: int = 100) -> Overhead:
+    """Measure own time against the bare parts, then solves a second."""
+    fresh = itertools.count()
+    async with AsyncExitStack() as stack:
+        address = stack.enter_context(instant_server())
+        agent = await stack.enter_async_context(four_samples(address))
+
+        async def new_prompt() -> None:
+            await agent.asolve(f"{QUESTION} ({next(fresh)})", max_compute_budget=BUDGET)
+
+        async def known_prompt() -> None:
+            await agent.asolve(QUESTION, max_compute_budget=BUDGET)
+
+        kinds: dict[str, Once] = {
+            "new_prompt": new_prompt,
+            "known_prompt": known_prompt,
+            "bare_httpx": await stack.enter_async_context(_bare_httpx(address)),
+            "bare_aiohttp": await stack.enter_async_context(_bare_aiohttp(address)),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in kinds}
+        for _ in range(rounds + 1):
+            for name, once in kinds.items():
+                seconds[name].append(await _timed(once, solves))
+        # The first round warms up caches and connections.
+        ms = {
+            f"{name}_ms": 1000 * statistics.median(taken[1:]) / solves
+            for name, taken in seconds.items()
+        }
+        at_200 = await _rate(new_prompt, 200, 2_000)
+        before = _memory_mib()
+        at_1000 = await _rate(new_prompt, 1_000, 2_000)
+        between = _memory_mib()
+        await _rate(new_prompt, 1_000, 2_000)
+        after = _memory_mib()
+    return Overhead(
+        rounds=rounds,
+        solves_a_round=solves,
+        solves_a_second_200=at_200,
+        solves_a_second_1000=at_1000,
+        memory_mib=(before, between, after),
+        **ms,
+    )
+
+
+class _Bare(TypedDict):
+    answer: str
+
+
+def _graph(request: Once) -> Once:
+    async def nothing(state: _Bare) -> dict[str, Any]:
+        return {"answer": state["answer"]}
+
+    async def ask(state: _Bare) -> dict[str, Any]:
+        await request()
+        return {"answer": "18"}
+
+    graph = StateGraph(_Bare)
+    for name in SUPERSTEPS:
+        graph.add_node(name, ask if name == "attempts" else nothing)
+    for before, after in itertools.pairwise((START, *SUPERSTEPS, END)):
+        graph.add_edge(before, after)
+    compiled = graph.compile()
+    return lambda: compiled.ainvoke({"answer": ""})
+
+
+@asynccontextmanager
+async def _bare_httpx(address: str) -> AsyncGenerator[Once]:
+    body = body_of(MODEL, QUESTION, MAX_TOKENS, {})
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield _graph(lambda: read_raw(client, address, body))
+
+
+@asynccontextmanager
+async def _bare_aiohttp(address: str) -> AsyncGenerator[Once]:
+    body = body_of(MODEL, QUESTION, MAX_TOKENS, {})
+    async with aiohttp.ClientSession(headers=JSON) as session:
+
+        async def request() -> None:
+            async with session.post(chat_url(address), data=body) as response:
+                response.raise_for_status()
+                async for _ in response.content.iter_any():
+                    pass
+
+        yield _graph(request)
+
+
+async def _timed(once: Once, times: int) -> float:
+    """Seconds for this many, one after the other."""
+    began = time.perf_counter()
+    for _ in range(times):
+        await once()
+    return time.perf_counter() - began
+
+
+async def _rate(once: Once, concurrent: int, times: int) -> float:
+    """How many a second, this many at once."""
+    numbers = iter(range(times))
+
+    async def worker() -> None:
+        for _ in numbers:
+            await once()
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(concurrent):
+            group.create_task(worker())
+    return times / (time.perf_counter() - began)
+
+
+def _memory_mib() -> float:
+    """Resident memory of this process."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
