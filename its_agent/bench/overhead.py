@@ -50,13 +50,16 @@ class Overhead:
     """A graph of as many supersteps that does nothing but make the request, through httpx."""
     bare_aiohttp_ms: float
     """The same through aiohttp, as the solves do."""
-    solves_a_second_200: float
-    solves_a_second_1000: float
+    at_once: tuple[int, int]
+    solves_a_second: tuple[float, float]
+    """At so many at once, each prompt new."""
     memory_mib: tuple[float, float, float]
-    """Resident memory before a thousand solves at once, after them, and after as many again."""
+    """Resident memory before the larger crowd, after it, and after one more of that size."""
 
 
-async def measure_overhead(*, rounds: int = 7, solves: int = 100) -> Overhead:
+async def measure_overhead(
+    *, rounds: int = 7, solves: int = 100, at_once: tuple[int, int] = (200, 1_000)
+) -> Overhead:
     """Measure own time against the bare parts, then solves a second."""
     fresh = itertools.count()
     async with AsyncExitStack() as stack:
@@ -84,17 +87,18 @@ async def measure_overhead(*, rounds: int = 7, solves: int = 100) -> Overhead:
             f"{name}_ms": 1000 * statistics.median(taken[1:]) / solves
             for name, taken in seconds.items()
         }
-        at_200 = await _rate(new_prompt, 200, 2_000)
+        few, many = at_once
+        with_few = await _rate(new_prompt, few, 2 * many)
         before = _memory_mib()
-        at_1000 = await _rate(new_prompt, 1_000, 2_000)
+        with_many = await _rate(new_prompt, many, 2 * many)
         between = _memory_mib()
-        await _rate(new_prompt, 1_000, 2_000)
+        await _rate(new_prompt, many, 2 * many)
         after = _memory_mib()
     return Overhead(
         rounds=rounds,
         solves_a_round=solves,
-        solves_a_second_200=at_200,
-        solves_a_second_1000=at_1000,
+        at_once=at_once,
+        solves_a_second=(with_few, with_many),
         memory_mib=(before, between, after),
         **ms,
     )

@@ -69,6 +69,7 @@ def _overhead(seen: dict[str, Any]) -> list[str]:
         "a solve, its prompt new and counted by the server first": "new_prompt_ms",
     }
     before, between, after = seen["memory_mib"]
+    (few, many), (with_few, with_many) = seen["at_once"], seen["solves_a_second"]
     return [
         "### Own time of a solve",
         "",
@@ -87,10 +88,9 @@ def _overhead(seen: dict[str, Any]) -> list[str]:
         f"Medians of {seen['rounds']} rounds of {seen['solves_a_round']} solves. At most "
         f"{MOST_RATIO} is wanted.",
         "",
-        f"{seen['solves_a_second_200']:.0f} solves a second at 200 at once, "
-        f"{seen['solves_a_second_1000']:.0f} at 1,000 ({LEAST_RATE} are wanted), prompts new and "
-        f"counted. Memory: {before:.0f} MiB before two thousand solves, a thousand at once, "
-        f"{between:.0f} after them, {after:.0f} after as many again.",
+        f"{with_few:.0f} solves a second at {few:,} at once, {with_many:.0f} at {many:,} "
+        f"({LEAST_RATE} are wanted), every prompt new. Memory: {before:.0f} MiB before the crowd "
+        f"of {many:,}, {between:.0f} after it, {after:.0f} after another one.",
     ]
 
 
@@ -129,7 +129,7 @@ def _its_hub(seen: dict[str, Any], speed: Speed) -> list[str]:
         _compared("ms a solve, at once answered", own["known_prompt_ms"], seen["instant_ms"], 2),
         _compared(
             "solves a second at 200",
-            own["solves_a_second_200"],
+            own["solves_a_second"][0],
             seen["instant_solves_a_second_200"],
             0,
         ),
