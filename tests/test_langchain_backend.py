@@ -18,7 +18,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
-from scripted_server import served
+from scripted_server import Quirk, served
 
 from its_agent import Agent
 from its_agent.backends.langchain import LangChainBackend
@@ -282,6 +282,16 @@ async def test_an_error_status_is_kept() -> None:
     with pytest.raises(BackendRefused) as caught:
         await said(Overloaded("busy"))
     assert caught.value.status == 529
+
+
+async def test_a_busy_server_says_when_to_come_back() -> None:
+    quirk = Quirk(failures=[(429, {"Retry-After": "7"})])
+    with (
+        served(ScriptedBackend(["18"]), quirk=quirk) as url,
+        pytest.raises(BackendRefused) as caught,
+    ):
+        await streamed(chat_openai(url))
+    assert (caught.value.status, caught.value.retry_after) == (429, 7.0)
 
 
 async def test_a_model_that_says_nothing_at_all_is_an_error() -> None:

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from pydantic import ValidationError
 
+from its_agent.backends.endpoint import retry_after
 from its_agent.backends.estimate import estimate_prompt, estimate_tokens
 from its_agent.backends.protocol import Capability, Delta, Offer, Request, StreamItem, Tokens
 from its_agent.backends.wire import Logprobs
@@ -238,7 +239,11 @@ def _translated(error: Exception, model: str) -> ItsAgentError:
         return PromptTooLong(f"{model} refused the prompt: {said}; shorten the problem")
     status: object = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return BackendRefused(f"{model} answered with status {status}: {said}", status=status)
+        headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
+        wait = retry_after(headers.get("retry-after"))
+        return BackendRefused(
+            f"{model} answered with status {status}: {said}", status=status, retry_after=wait
+        )
     causes = tuple(_causes(error))
     if any(isinstance(cause, (ConnectionRefusedError, socket.gaierror)) for cause in causes):
         return BackendUnreachable(f"nothing answers where {model} is looked for: {said}")
