@@ -301,12 +301,12 @@ def test_the_page_says_where_an_interval_holds_zero() -> None:
         *outcomes("single_pass", "-" * 12),
         *outcomes("self_consistency", "+" * 11 + "-"),
     ]
-    page = report(runs, chart="benchmarks.svg")
+    page = report({"eggs": runs}, charts={"eggs": "eggs.svg"})
     assert "adaptive is 100.0 points ahead of single_pass, and the interval does not hold 0" in page
     assert "adaptive is 8.3 points ahead of self_consistency, and the interval holds 0" in page
     assert "more than their budget: **0** of 36" in page
     assert "12 of 12 | 100.0% (75.8% to 100.0%)" in page
-    assert "](benchmarks.svg)" in page
+    assert "](eggs.svg)" in page
     assert COMMAND in page
     assert "model tiny; engine vllm 0.32.0; dtype bfloat16" in page
     assert "12 problems, in the order of the runs: p0, p1," in page
@@ -317,7 +317,7 @@ def test_the_page_names_runs_above_their_budget_and_errors() -> None:
     broke = a_run("p1", "adaptive", 500, correct=False).model_copy(
         update={"error": "SolveFailed: nothing came back"}
     )
-    page = report([over, broke])
+    page = report({"eggs": [over, broke]})
     assert "**1** of 2" in page
     assert "p0, adaptive at 500: 501" in page
     assert "p1, adaptive at 500: SolveFailed: nothing came back" in page
@@ -325,7 +325,7 @@ def test_the_page_names_runs_above_their_budget_and_errors() -> None:
 
 def test_a_page_of_no_runs_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no runs"):
-        report([])
+        report({"eggs": []})
 
 
 def test_the_chart_is_well_formed_and_has_a_line_for_each_strategy() -> None:

@@ -273,7 +273,7 @@ def test_bench_makes_runs_resumes_and_reports(
 
     assert run("bench", "report", str(out), "--out", str(page)) == 0
     assert "its-agent bench problems.jsonl --limit 2" in page.read_text()
-    assert page.with_suffix(".svg").read_text().startswith("<svg")
+    assert page.with_name("runs.svg").read_text().startswith("<svg")
 
 
 # Views

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from its_agent.bench.runs import Run
 from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
 from its_agent.bench.table import Cell, Comparison, cells, comparisons, mean
 from its_agent.errors import InvalidInput
 
-_INTRODUCTION = """\
+_INTRODUCTION = f"""\
 # Benchmarks
 
 Live runs against a real engine, one for each problem, strategy and budget. A budget is in compute
 units: one unit is one token read or generated, and prompt tokens that the engine served from its
-prefix cache cost nothing."""
+prefix cache cost nothing.
 
-_ACCURACY_NOTE = """\
 Accuracy is followed by its 95% Wilson interval. Compute is what the receipt charges; *share* is
 mean compute by budget. *Raw tokens* counts every token read and generated, cached ones too: all
 runs share one engine and so its prefix cache. The runs of a problem are made close together, and
 the strategies take turns at being first, so that each meets a cold cache equally often. *Seconds*
-are those of a run while others ran beside it."""
+are those of a run while others ran beside it.
 
-_PAIRED_NOTE = f"""\
-Differences in accuracy over the same problems at the same budget, in percentage points, with a
-95% interval from {BOOTSTRAP_RESAMPLES:,} bootstrap resamples of the problems (seed
-{BOOTSTRAP_SEED}), and the exact McNemar p-value."""
+Strategies are compared by their difference in accuracy over the same problems at the same budget,
+in percentage points, with a 95% interval from {BOOTSTRAP_RESAMPLES:,} bootstrap resamples of the
+problems (seed {BOOTSTRAP_SEED}), and the exact McNemar p-value."""
 
 _ACCURACY_HEAD = (
     "budget | strategy | right | accuracy | compute, mean | max | share | raw tokens | seconds"
@@ -37,31 +35,39 @@ _PAIRED_HEAD = (
 )
 
 
-def report(runs: Sequence[Run], *, chart: str | None = None) -> str:
-    """The page as Markdown; `chart` is the address of the picture to show on it.
+def report(
+    benchmarks: Mapping[str, Sequence[Run]], *, charts: Mapping[str, str] | None = None
+) -> str:
+    """The page as Markdown: a section for each benchmark, by its name; `charts` has the addresses
+    of the pictures to show.
 
     Raises InvalidInput when there are no runs.
     """
+    pictures = charts or {}
+    parts = (_section(name, runs, pictures.get(name)) for name, runs in benchmarks.items())
+    return "\n\n".join([_INTRODUCTION, *parts]) + "\n"
+
+
+def _section(name: str, runs: Sequence[Run], chart: str | None) -> str:
     if not runs:
         raise InvalidInput("there are no runs to report on; make some with its-agent bench")
     table = cells(runs)
-    sections = [
-        _INTRODUCTION,
+    parts = [
+        f"## {name}",
         _setting(runs),
-        "## Accuracy and compute",
+        "### Accuracy and compute",
         _accuracy(table),
-        _ACCURACY_NOTE,
         *([f"![Accuracy against mean compute]({chart})"] if chart else []),
         *_paired(comparisons(table)),
-        "## The budget",
+        "### The budget",
         _budget(runs),
-        "## Why runs stopped",
+        "### Why runs stopped",
         _stops(table),
         *_failures(runs),
-        "## Problems",
+        "### Problems",
         _problems(runs),
     ]
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(parts)
 
 
 def _setting(runs: Sequence[Run]) -> str:
@@ -106,7 +112,7 @@ def _paired(compared: Sequence[Comparison]) -> list[str]:
         return []
     rows = _markdown(_PAIRED_HEAD, "rlrrrrrr", map(_paired_row, compared))
     said = "\n".join(f"- {_sentence(one)}" for one in compared)
-    return ["## Adaptive against each baseline", rows, _PAIRED_NOTE, said]
+    return ["### Adaptive against each baseline", rows, said]
 
 
 def _paired_row(one: Comparison) -> tuple[str, ...]:

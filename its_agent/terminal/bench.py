@@ -198,9 +198,9 @@ async def bench_at(
 
 @bench_app.command()
 def report(
-    runs: Annotated[Path, typer.Argument(help="The file of runs.")],
+    runs: Annotated[list[Path], typer.Argument(help="Files of runs, a section each.")],
     out: Annotated[
-        Path | None, typer.Option(help="The page to write, with a chart (.svg) beside it.")
+        Path | None, typer.Option(help="The page to write, with charts (.svg) beside it.")
     ] = None,
     section: Annotated[
         list[Path] | None, typer.Option(help="A section of `bench speed` or `bench early-stop`.")
@@ -212,18 +212,18 @@ def report(
     from its_agent.bench.runs import read_runs
     from its_agent.bench.table import cells
 
-    made = read_runs(runs)
+    made = {path.stem: read_runs(path) for path in runs}
     if out is None:
         typer.echo(page(made), nl=False)
         return
-    picture = out.with_suffix(".svg")
     make_writable(out)
-    text = page(made, chart=picture.name)
+    text = page(made, charts={name: f"{name}.svg" for name in made})
     for further in section or ():
         text += f"\n{_section(further)}"
     out.write_text(text, encoding="utf-8")
-    picture.write_text(chart(cells(made)), encoding="utf-8")
-    typer.echo(f"wrote {out} and {picture}", err=True)
+    for name, listed_runs in made.items():
+        out.with_name(f"{name}.svg").write_text(chart(cells(listed_runs)), encoding="utf-8")
+    typer.echo(f"wrote {out} and {len(made)} charts beside it", err=True)
 
 
 def _section(path: Path) -> str:
