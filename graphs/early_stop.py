@@ -9,7 +9,7 @@ from its_agent.answers import canonical, extract_answer
 from its_agent.backends.bill import Sample
 from its_agent.graphs.state import State, candidates_of
 from its_agent.selection.checking import decide
-from its_agent.selection.judgement import reliability
+from its_agent.selection.rules import reliability
 from its_agent.selection.stopping import decided
 from its_agent.solution import AnswerType
 from its_agent.stop_signal import StopSignal

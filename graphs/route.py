@@ -100,6 +100,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         samples=len(ended),
         sample_tokens=sum(c.usage.completion_tokens for c in ended),
         leading=verdict.votes if verdict and leading is not None else 0,
+        agreeing=state.steps[-1]["agreeing"] if state.steps else 0,
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
         can_search=context.door.can("continue_partial") and context.door.can("logprobs"),

@@ -21,6 +21,7 @@ from its_agent.graphs.state import State
 from its_agent.ledger import SHARED, SOLVE
 from its_agent.prompts import ask
 from its_agent.receipt import StopReason
+from its_agent.selection.deepconf import trace_confidence
 from its_agent.solution import AnswerType, Candidate
 
 
@@ -124,6 +125,7 @@ def wave_requests(
         temperature=settings.temperature,
         top_p=settings.top_p,
         schema=state.schema if context.door.can("structured") else None,
+        top_logprobs=context.strategy.top_logprobs if context.door.can("top_logprobs") else 0,
     )
     requests = [replace(base, temperature=0.0, top_p=1.0)] if greedy_first else []
     warm = samples - len(requests)
@@ -201,6 +203,7 @@ def candidate(
         finish=sample.finish,
         usage=sample.usage,
         mean_logprob=sample.mean_logprob,
+        signals=trace_confidence(sample.confidences),
     )
     context.paid.append(made)
     context.emit(Sampled, candidate=made)

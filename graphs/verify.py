@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -41,7 +42,7 @@ async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["ro
         intent=None,
     )
     if state.bought is not None:
-        update["steps"] = [_step(state, state.bought, candidates, judgement)]
+        update["steps"] = [_step(state, state.bought, candidates, clusters, judgement)]
     if context.strategy.estimates and "first_wave" in context.settings.sources and candidates:
         update["belief"] = _belief(state, context, judgement)
     return Command(update=update, goto="route" if state.stopped_because is None else "__end__")
@@ -56,9 +57,15 @@ def _time_left(state: State, context: Context) -> float | None:
 
 
 def _step(
-    state: State, bought: Plain, candidates: tuple[Candidate, ...], judgement: Judgement
+    state: State,
+    bought: Plain,
+    candidates: tuple[Candidate, ...],
+    clusters: Sequence[int | None],
+    judgement: Judgement,
 ) -> Plain:
-    new = [c for c in candidates if c.id in bought["candidates"]]
+    places = [place for place, c in enumerate(candidates) if c.id in bought["candidates"]]
+    new = [candidates[place] for place in places]
+    answers = {clusters[place] for place in places}
     return {
         "id": len(state.steps) + 1,
         "path": bought["path"],
@@ -67,6 +74,7 @@ def _step(
         "bought": describe(new),
         "spent": bought["usage"],
         "outcome": _outcome(judgement),
+        "agreeing": len(new) if len(answers) == 1 and None not in answers else 0,
     }
 
 

@@ -1,4 +1,4 @@
-"""The command `its-agent`: solve, bench, model."""
+"""The command `its-agent`: solve, strategies, bench, model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
 from its_agent.terminal.measures import early_stop, speed
 from its_agent.terminal.model import model_app
 from its_agent.terminal.solve import solve
+from its_agent.terminal.strategies import strategies
 
 app = typer.Typer(
     help="Solve problems with a local language model, inside one hard compute budget.",
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="solve")(solve)
+app.command()(strategies)
 bench_app.command()(speed)
 bench_app.command("early-stop")(early_stop)
 app.add_typer(bench_app, name="bench")

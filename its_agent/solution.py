@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from its_agent.budget import Usage
@@ -92,6 +92,8 @@ class Candidate:
     """Its own generated tokens; the first of a request also carries the prompt."""
     mean_logprob: float | None = None
     """Mean log-probability of its tokens under the model."""
+    signals: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What else is known of how sure the model was, by name."""
     score: float | None = None
     """What selection ranked it by: the weight of its vote, or its mean log-probability."""
     confidence: float = 0.0

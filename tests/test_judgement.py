@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from its_agent import Candidate, Usage
+from its_agent.selection import rules
 from its_agent.selection.confidence import vote_confidence
-from its_agent.selection.judgement import Judgement, Rule, judge
+from its_agent.selection.judgement import Judgement, judge
+from its_agent.selection.rules import Rule
 
 
 def judged(
     *answers: str | None,
-    rule: Rule = "weighted_vote",
+    rule: Rule = rules.weighted_vote,
     logprobs: tuple[float, ...] = (),
     arm: str = "step_by_step",
 ) -> Judgement:
@@ -58,7 +60,7 @@ def test_votes_of_unmeasured_arms_count_half_and_settle_later() -> None:
 def test_a_surer_answer_can_outweigh_a_more_frequent_one() -> None:
     logprobs = (-0.1, -0.6, -0.6)
     assert judged("18", "7", "7", logprobs=logprobs).verdict.answer == "18"
-    assert judged("18", "7", "7", logprobs=logprobs, rule="majority").verdict.answer == "7"
+    assert judged("18", "7", "7", logprobs=logprobs, rule=rules.majority).verdict.answer == "7"
 
 
 def test_a_vote_is_not_settled_while_weight_and_number_disagree() -> None:
@@ -69,9 +71,9 @@ def test_a_vote_is_not_settled_while_weight_and_number_disagree() -> None:
 
 def test_best_score_takes_the_surest_and_latest_the_last() -> None:
     logprobs = (-0.5, -0.1, -0.3)
-    assert judged("1", "2", "3", logprobs=logprobs, rule="best_score").verdict.answer == "2"
-    assert judged("1", "2", "3", logprobs=logprobs, rule="latest").verdict.answer == "3"
-    assert judged("1", None, rule="latest").verdict.answer == "1"
+    assert judged("1", "2", "3", logprobs=logprobs, rule=rules.best_score).verdict.answer == "2"
+    assert judged("1", "2", "3", logprobs=logprobs, rule=rules.latest).verdict.answer == "3"
+    assert judged("1", None, rule=rules.latest).verdict.answer == "1"
 
 
 def test_without_an_answer_it_abstains() -> None:

@@ -128,7 +128,7 @@ def test_the_baselines_buy_one_thing_until_it_is_done() -> None:
     assert stopped(Once()(SAMPLED)).reason == "complete"
     assert bought(Repeat()(START)).samples == 7
     assert stopped(Repeat()(replace(SAMPLED, remaining=left(200)))).reason == "budget"
-    assert stopped(Repeat(until_settled=True)(replace(SAMPLED, settled=True))).reason == "confident"
+    assert stopped(Repeat(until="settled")(replace(SAMPLED, settled=True))).reason == "confident"
     assert bought(RefineOnly()(START)).path == "refine"
     assert stopped(RefineOnly()(replace(START, refined_to_an_end=True))).reason == "complete"
     assert bought(SearchOnly()(START)).arm == "beam"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from its_agent.backends.protocol import Delta, Request, Tokens
+from its_agent.backends.token_confidence import token_confidence
 from its_agent.budget import Usage, compute_units
 from its_agent.errors import BackendGarbled
 from its_agent.solution import Finish
@@ -27,6 +28,8 @@ class Sample:
     logprobs: tuple[float, ...]
     first_top_logprobs: dict[str, float]
     """Alternatives to the first token."""
+    confidences: tuple[float, ...] = ()
+    """Confidence of each token, where the request asked for alternatives."""
 
     @property
     def mean_logprob(self) -> float | None:
@@ -43,6 +46,7 @@ class Stream:
     text: str = ""
     logprobs: list[float] = field(default_factory=list[float])
     first_top_logprobs: dict[str, float] = field(default_factory=dict[str, float])
+    confidences: list[float] = field(default_factory=list[float])
     tokens: int = 0
     estimated: bool = False
     largest_piece: int = 0
@@ -62,6 +66,11 @@ class Stream:
             self.runs_on = self.runs_on or bool(delta.text)
             return
         self.logprobs.extend(delta.logprobs)
+        self.confidences.extend(
+            token_confidence(alternatives.values())
+            for alternatives in delta.top_logprobs
+            if len(alternatives) > 1
+        )
         self._append(delta.text)
         self.finish = self.finish or delta.finish
 
@@ -250,4 +259,5 @@ class Bill:
             usage=usage,
             logprobs=tuple(stream.logprobs),
             first_top_logprobs=stream.first_top_logprobs,
+            confidences=tuple(stream.confidences),
         )

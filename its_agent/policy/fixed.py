@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from its_agent.policy.protocol import Buy, Decision, Situation, Stop
 
 WAVE = 4
 """Samples of a wave: the number at which a unanimous vote settles at .95."""
+ESC_WINDOW = 5
+"""Samples of a window of early-stopping self-consistency, as in its paper."""
 MOST_SAMPLES = 64
 
 OUT_OF_BUDGET = Stop(reason="budget", why="what is left does not pay for another sample")
@@ -31,15 +34,16 @@ class Once:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """Warm samples of one prompt: as many as the budget pays for, or in waves until settled."""
+    """Warm samples of one prompt: as many as the budget pays for, or in waves until a rule stops
+    them: a settled vote, or a wave whose samples all agree (ESC, arXiv 2401.10480)."""
 
     wave: int = MOST_SAMPLES
-    until_settled: bool = False
+    until: Literal["settled", "unanimous_wave"] | None = None
 
     def __call__(self, situation: Situation) -> Decision:
-        if situation.verified or (self.until_settled and situation.settled):
-            why = "a check passes the answer" if situation.verified else "the vote is settled"
-            return Stop(reason="confident", why=why)
+        enough = self._enough(situation)
+        if enough is not None:
+            return Stop(reason="confident", why=enough)
         allowed = min(MOST_SAMPLES - situation.samples, situation.left(situation.usual_arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
@@ -53,9 +57,18 @@ class Repeat:
             path="attempts",
             arm=situation.usual_arm,
             samples=samples,
-            until_decided=self.until_settled,
+            until_decided=self.until == "settled",
             why=why,
         )
+
+    def _enough(self, situation: Situation) -> str | None:
+        if situation.verified:
+            return "a check passes the answer"
+        if self.until == "settled" and situation.settled:
+            return "the vote is settled"
+        if self.until == "unanimous_wave" and situation.agreeing >= self.wave:
+            return f"the last {self.wave} samples agree"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,8 @@ class Situation:
     """Tokens of all samples so far."""
     leading: int = 0
     """Votes for the leading answer."""
+    agreeing: int = 0
+    """Samples of the last purchase, if all of them gave the same answer; else 0."""
     settled: bool = False
     verified: bool = False
     """A check passes the leading answer."""

@@ -8,9 +8,11 @@ from types import MappingProxyType
 
 from its_agent.errors import UnknownStrategy
 from its_agent.policy.adaptive import adaptive
-from its_agent.policy.fixed import WAVE, Once, RefineOnly, Repeat, SearchOnly
+from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, SearchOnly
 from its_agent.policy.protocol import Policy
-from its_agent.selection.judgement import Rule
+from its_agent.selection import rules
+from its_agent.selection.rules import Rule
+from its_agent.selection.self_certainty import TOP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,31 +20,140 @@ class Strategy:
     """How to spend a budget, and how to choose from what it bought."""
 
     name: str
+    summary: str
+    """What it does, in one line, with its source."""
     policy: Policy
-    rule: Rule = "weighted_vote"
+    rule: Rule = rules.weighted_vote
     estimates: bool = False
     """Ask for the difficulty first; fixed strategies have no use for it."""
+    top_logprobs: int = 0
+    """Alternatives that are read for every token of a sample."""
+    needs: str = "nothing"
+    """What the backend must be able to do."""
+    cost: str = "the whole budget"
+    """What it uses of a budget."""
 
 
-STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
-    {
-        strategy.name: strategy
-        for strategy in (
-            Strategy(name="adaptive", policy=adaptive, estimates=True),
-            Strategy(name="single_pass", policy=Once()),
-            Strategy(name="attempts", policy=Repeat(wave=WAVE, until_settled=True)),
-            Strategy(
-                name="adaptive_consistency", policy=Repeat(until_settled=True), rule="majority"
-            ),
-            Strategy(name="self_consistency", policy=Repeat(), rule="majority"),
-            Strategy(name="best_of_n", policy=Repeat(), rule="best_score"),
-            Strategy(name="refine", policy=RefineOnly(), rule="latest"),
-            Strategy(name="search", policy=SearchOnly()),
-            Strategy(name="beam", policy=SearchOnly(algorithm="beam")),
-            Strategy(name="a_star", policy=SearchOnly(algorithm="a_star")),
-        )
-    }
+LOGPROBS = "log-probabilities"
+ALTERNATIVES = "the log-probabilities of 20 alternatives"
+STEPS = "continuing a partial answer, log-probabilities"
+
+_ALL = (
+    Strategy(
+        name="adaptive",
+        summary="what pays next, by difficulty and what is left; the point of the project",
+        policy=adaptive,
+        estimates=True,
+        cost="until the vote is settled, or nothing more pays",
+    ),
+    Strategy(name="single_pass", summary="one greedy sample", policy=Once(), cost="one sample"),
+    Strategy(
+        name="attempts",
+        summary="waves of four samples until their vote is settled",
+        policy=Repeat(wave=WAVE, until="settled"),
+        cost="until the vote is settled",
+    ),
+    Strategy(
+        name="adaptive_consistency",
+        summary="one wide wave, aborted once its vote is decided (arXiv 2305.11860)",
+        policy=Repeat(until="settled"),
+        rule=rules.majority,
+        cost="until the vote is decided",
+    ),
+    Strategy(
+        name="esc",
+        summary="windows of five samples until one is unanimous (arXiv 2401.10480)",
+        policy=Repeat(wave=ESC_WINDOW, until="unanimous_wave"),
+        rule=rules.majority,
+        cost="until a window agrees",
+    ),
+    Strategy(
+        name="self_consistency",
+        summary="as many samples as the budget pays for, one vote each (arXiv 2203.11171)",
+        policy=Repeat(),
+        rule=rules.majority,
+    ),
+    Strategy(
+        name="cisc",
+        summary="the same, votes weighted by log-probability (arXiv 2502.06233)",
+        policy=Repeat(),
+        needs=LOGPROBS,
+    ),
+    Strategy(
+        name="rpc",
+        summary="the same, weighted by probability, unlikely paths pruned (arXiv 2510.15444)",
+        policy=Repeat(),
+        rule=rules.perplexity_consistency,
+        needs=LOGPROBS,
+    ),
+    Strategy(
+        name="best_of_n",
+        summary="as many samples as the budget pays for, the likeliest wins",
+        policy=Repeat(),
+        rule=rules.best_score,
+        needs=LOGPROBS,
+    ),
+    Strategy(
+        name="best_of_majority",
+        summary="the likeliest sample of the frequent answers (arXiv 2510.03199)",
+        policy=Repeat(),
+        rule=rules.best_of_majority,
+        needs=LOGPROBS,
+    ),
+    Strategy(
+        name="self_certainty",
+        summary="best-of-N by self-certainty, read from 20 alternatives (arXiv 2502.18581)",
+        policy=Repeat(),
+        rule=rules.self_certainty,
+        top_logprobs=TOP,
+        needs=ALTERNATIVES,
+    ),
+    Strategy(
+        name="borda",
+        summary="votes weighted by the rank of their self-certainty (arXiv 2502.18581)",
+        policy=Repeat(),
+        rule=rules.borda,
+        top_logprobs=TOP,
+        needs=ALTERNATIVES,
+    ),
+    Strategy(
+        name="deepconf",
+        summary="votes of the surest traces, by their least sure parts (arXiv 2508.15260)",
+        policy=Repeat(),
+        rule=rules.deepconf,
+        top_logprobs=TOP,
+        needs=ALTERNATIVES,
+    ),
+    Strategy(
+        name="refine",
+        summary="a solution, then critiques and improvements until they end (arXiv 2303.17651)",
+        policy=RefineOnly(),
+        rule=rules.latest,
+        cost="until a critique finds nothing",
+    ),
+    Strategy(
+        name="search",
+        summary="tree search over steps, by beam",
+        policy=SearchOnly(),
+        needs=STEPS,
+        cost="until the tree is done",
+    ),
+    Strategy(
+        name="beam",
+        summary="beam search over steps, scored by log-probability (arXiv 2408.03314)",
+        policy=SearchOnly(algorithm="beam"),
+        needs=STEPS,
+        cost="until the tree is done",
+    ),
+    Strategy(
+        name="a_star",
+        summary="best-first search over steps by cost so far and to go (arXiv 2505.13672)",
+        policy=SearchOnly(algorithm="a_star"),
+        needs=STEPS,
+        cost="until the tree is done",
+    ),
 )
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType({one.name: one for one in _ALL})
 
 
 def strategy_named(name: str) -> Strategy:
