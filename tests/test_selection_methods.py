@@ -17,6 +17,7 @@ from its_agent.backends.token_confidence import token_confidence
 from its_agent.errors import InvalidOption
 from its_agent.selection import rules
 from its_agent.selection.deepconf import deepconf_weights, trace_confidence
+from its_agent.selection.minimum_bayes_risk import expected_utilities, word_overlap
 from its_agent.selection.perplexity_consistency import fit, fit_one, path_weights, pruned
 from its_agent.selection.self_certainty import borda_weights
 
@@ -108,6 +109,32 @@ def test_the_least_sure_traces_do_not_vote() -> None:
         deepconf_weights(scores, kept=0)
 
 
+# Minimum bayes risk
+
+
+def test_texts_are_as_alike_as_the_words_they_share() -> None:
+    assert word_overlap("The cat sat", "the CAT ran off") == pytest.approx(4 / 7)
+    assert word_overlap("a a b", "a b b") == pytest.approx(4 / 6)
+    assert (word_overlap("", ""), word_overlap("", "a")) == (1.0, 0.0)
+
+
+def test_the_expected_utility_is_the_mean_over_the_others() -> None:
+    told = expected_utilities(["a b", "a b", "a c"])
+    assert told == pytest.approx([0.75, 0.75, 0.5])
+    assert expected_utilities(["alone"]) == [0.0]
+    assert expected_utilities(["x", "yy"], lambda one, other: len(one) - len(other)) == [-1, 1]
+
+
+async def test_the_text_most_like_the_others_is_chosen_and_the_greedy_one_is_among_them() -> None:
+    texts = iter(["Rain is likely.", "Rain is most likely today.", "Rain is likely today.", "No."])
+    backend = ScriptedBackend(lambda r, i: Reply(text=next(texts), tokens=60))
+    async with Agent(backend, strategy="mbr", max_tokens=64) as agent:
+        solution = await agent.asolve("Write a forecast.", max_compute_budget=310)
+    assert len(solution.candidates) == 4
+    assert sum(c.strategy.endswith("@0") for c in solution.candidates) == 1
+    assert solution.text == "Rain is likely today."
+
+
 # The rules over candidates
 
 
@@ -167,6 +194,7 @@ ALL_RULES = (
     rules.self_certainty,
     rules.borda,
     rules.deepconf,
+    rules.minimum_bayes_risk,
     rules.latest,
 )
 

@@ -38,6 +38,8 @@ class Repeat:
     them: a settled vote, or a wave whose samples all agree (ESC, arXiv 2401.10480)."""
 
     wave: int = MOST_SAMPLES
+    greedy_first: bool = False
+    """Hedge: the first sample is the greedy one."""
     until: Literal["settled", "unanimous_wave"] | None = None
 
     def __call__(self, situation: Situation) -> Decision:
@@ -48,7 +50,8 @@ class Repeat:
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
         # The first request is made whatever it brings; the solve has checked that it fits.
-        room = situation.room() or (1 if not situation.samples else 0)
+        hedge = self.greedy_first and not situation.samples and self._has_greedy(situation)
+        room = situation.room(prompts=1 + hedge) or (1 if not situation.samples else 0)
         samples = min(room, self.wave, allowed)
         if samples == 0:
             return OUT_OF_BUDGET
@@ -57,9 +60,13 @@ class Repeat:
             path="attempts",
             arm=situation.usual_arm,
             samples=samples,
+            greedy_first=hedge,
             until_decided=self.until == "settled",
             why=why,
         )
+
+    def _has_greedy(self, situation: Situation) -> bool:
+        return situation.left(f"{situation.usual_arm}@0") > 0
 
     def _enough(self, situation: Situation) -> str | None:
         if situation.verified:

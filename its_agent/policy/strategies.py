@@ -125,6 +125,12 @@ _ALL = (
         needs=ALTERNATIVES,
     ),
     Strategy(
+        name="mbr",
+        summary="the text most like the others, a greedy one among them (arXiv 2506.20544)",
+        policy=Repeat(greedy_first=True),
+        rule=rules.minimum_bayes_risk,
+    ),
+    Strategy(
         name="refine",
         summary="a solution, then critiques and improvements until they end (arXiv 2303.17651)",
         policy=RefineOnly(),

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from its_agent.selection.best_of import best_of
 from its_agent.selection.best_of import best_of_majority as best_among_frequent
 from its_agent.selection.deepconf import deepconf_weights
+from its_agent.selection.minimum_bayes_risk import expected_utilities
 from its_agent.selection.perplexity_consistency import path_weights
 from its_agent.selection.self_certainty import borda_weights
 from its_agent.selection.votes import Ballot, Standings, log_probability_weights, tally
@@ -112,6 +113,15 @@ def deepconf(candidates: Sequence[Candidate], clusters: Clusters) -> Choice:
     """Votes of the surest traces, by the bottom tenth of their groups (arXiv 2508.15260)."""
     scores = _voting(_signals(candidates, "bottom_groups"), clusters)
     return _voted(candidates, clusters, deepconf_weights(scores))
+
+
+def minimum_bayes_risk(candidates: Sequence[Candidate], clusters: Clusters) -> Choice:
+    """The text that shares most words with the others (arXiv 2506.20544)."""
+
+    def most_alike(answered: list[int]) -> int:
+        return answered[best_of(expected_utilities([candidates[i].text for i in answered])) or 0]
+
+    return _chosen(candidates, clusters, most_alike)
 
 
 def latest(candidates: Sequence[Candidate], clusters: Clusters) -> Choice:
