@@ -25,9 +25,12 @@ from its_agent.graphs.state import State, Update, plain_candidate
 from its_agent.policy import Buy
 from its_agent.prompts import ask
 from its_agent.search import (
+    DVTS,
     ROOT,
     BeamSearch,
     Expansion,
+    ParticleFilter,
+    Rebase,
     Search,
     SearchState,
     StepResult,
@@ -46,8 +49,16 @@ ALGORITHMS: Mapping[str, Search] = {
         solutions=2,
         cost_to_go=StepsToGo(expected_steps=6, step_cost=0.05),
     ),
+    "dvts": DVTS(subtrees=2, expansion=3, max_depth=16),
+    "rebase": Rebase(width=6, temperature=0.1, max_depth=16),
+    "particle_filter": ParticleFilter(particles=6, temperature=0.1, max_depth=16),
+    "entropic_particle_filter": ParticleFilter(
+        particles=6, temperature=0.1, annealed=True, max_depth=16
+    ),
 }
-"""Step scores are mean log-probabilities: of the whole path for beam, of the step for A*."""
+"""Step scores are mean log-probabilities."""
+BY_PATH = ("beam", "dvts")
+"""Algorithms that are told the mean of the whole path; the others are told that of the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +226,7 @@ def _weight(step: Sample) -> Weight:
 
 
 def _result(step: Sample, path: Weight, state: State) -> StepResult:
-    score = path.mean if _name(state) == "beam" else _weight(step).mean
+    score = path.mean if _name(state) in BY_PATH else _weight(step).mean
     done = step.finish == "stop" and not step.text.endswith(STEP_END)
     return StepResult(text=step.text, score=min(0.0, score), done=done)
 

@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 
 from its_agent.errors import InvalidOption
 from its_agent.search import (
+    DVTS,
     ROOT,
     BeamSearch,
     BestFirst,
     Expansion,
     Node,
+    ParticleFilter,
     PathCost,
+    Rebase,
     Search,
     SearchState,
     StepResult,
@@ -33,6 +36,10 @@ from its_agent.search import (
 Writer = Callable[[Tree, Expansion], Sequence[StepResult]]
 
 SEARCHES: list[Search] = [
+    DVTS(subtrees=2, expansion=2, max_depth=4),
+    Rebase(width=5, max_depth=4),
+    ParticleFilter(particles=4, max_depth=4),
+    ParticleFilter(particles=3, max_depth=4, resampling="residual", annealed=True),
     BeamSearch(width=1, expansion=1, max_depth=3),
     BeamSearch(width=3, expansion=2, max_depth=4),
     BestFirst(expansion=3, batch=2, solutions=3, max_depth=4),

@@ -158,6 +158,34 @@ _ALL = (
         needs=STEPS,
         cost="until the tree is done",
     ),
+    Strategy(
+        name="dvts",
+        summary="independent greedy subtrees, whose ends vote (search-and-learn)",
+        policy=SearchOnly(algorithm="dvts"),
+        needs=STEPS,
+        cost="until the tree is done",
+    ),
+    Strategy(
+        name="rebase",
+        summary="width shared by the softmax of step scores (arXiv 2408.00724)",
+        policy=SearchOnly(algorithm="rebase"),
+        needs=STEPS,
+        cost="until the tree is done",
+    ),
+    Strategy(
+        name="particle_filter",
+        summary="partial solutions resampled by step score (arXiv 2502.01618)",
+        policy=SearchOnly(algorithm="particle_filter"),
+        needs=STEPS,
+        cost="until all particles are done",
+    ),
+    Strategy(
+        name="entropic_particle_filter",
+        summary="the same, less sure of early scores",
+        policy=SearchOnly(algorithm="entropic_particle_filter"),
+        needs=STEPS,
+        cost="until all particles are done",
+    ),
 )
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType({one.name: one for one in _ALL})
 

@@ -1,12 +1,16 @@
-"""Step-level search as ask/tell over an explicit tree: beam and best-first (A*)."""
+"""Step-level search as ask/tell over an explicit tree."""
 
 from its_agent.search.beam import BeamSearch
 from its_agent.search.best_first import BestFirst, Cost, MeanCost, PathCost, StepsToGo, a_star
+from its_agent.search.dvts import DVTS
+from its_agent.search.particles import ParticleFilter
 from its_agent.search.protocol import Search
+from its_agent.search.rebase import Rebase
 from its_agent.search.state import Expansion, PlainState, SearchState
 from its_agent.search.tree import LOST, ROOT, Node, PlainTree, StepResult, Tree
 
 __all__ = [
+    "DVTS",
     "LOST",
     "ROOT",
     "BeamSearch",
@@ -15,9 +19,11 @@ __all__ = [
     "Expansion",
     "MeanCost",
     "Node",
+    "ParticleFilter",
     "PathCost",
     "PlainState",
     "PlainTree",
+    "Rebase",
     "Search",
     "SearchState",
     "StepResult",
