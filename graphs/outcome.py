@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from its_agent.errors import SolveFailed
 from its_agent.graphs.context import Context
-from its_agent.graphs.state import State, candidates_of, steps_of, verdict_of
+from its_agent.graphs.state import Outcome, candidates_of, steps_of, verdict_of
 from its_agent.receipt import Receipt, StopReason
 from its_agent.solution import Candidate, Solution
 
@@ -18,7 +18,7 @@ TROUBLES: Mapping[StopReason, str] = {
 }
 
 
-def solution_of(state: State, context: Context) -> Solution:
+def solution_of(state: Outcome, context: Context) -> Solution:
     """Make the solution; raises SolveFailed when the backend was lost, or the solve had to end,
     before any sample."""
     candidates = candidates_of(state)
@@ -49,7 +49,7 @@ def solution_of(state: State, context: Context) -> Solution:
     )
 
 
-def receipt_of(state: State, context: Context, candidates: tuple[Candidate, ...]) -> Receipt:
+def receipt_of(state: Outcome, context: Context, candidates: tuple[Candidate, ...]) -> Receipt:
     """Make the receipt from the live ledger."""
     ledger, settings, meter = context.ledger, context.settings, context.door.meter
     reason: StopReason = state.stopped_because or "complete"

@@ -39,9 +39,11 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
 def books(context: Context) -> Update:
     """The ledger and the meter as plain data."""
     return Update(
-        spent=plain_usage(context.ledger.by_purpose),
-        meter=context.door.meter.to_plain(),
-        elapsed=context.ledger.elapsed,
+        books={
+            "spent": plain_usage(context.ledger.by_purpose),
+            "meter": context.door.meter.to_plain(),
+            "elapsed": context.ledger.elapsed,
+        }
     )
 
 

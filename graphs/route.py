@@ -52,9 +52,12 @@ async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
     )
     update = Update(
         plan={**flat(decision), "at_most": _at_most(decision, situation)},
-        intent=await intent(context, FIRST_REQUESTS[decision.path](state, context, decision)),
+        intent=None,
         bought=None,
     )
+    if context.durable:
+        requests = FIRST_REQUESTS[decision.path](state, context, decision)
+        update["intent"] = await intent(context, requests)
     return Command(update=update, goto=decision.path)
 
 

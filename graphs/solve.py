@@ -11,7 +11,7 @@ from its_agent.graphs.refine import refine
 from its_agent.graphs.route import route
 from its_agent.graphs.search import search
 from its_agent.graphs.single_pass import single_pass
-from its_agent.graphs.state import State
+from its_agent.graphs.state import Outcome, State
 from its_agent.graphs.verify import verify
 
 STEPS = {"single_pass": single_pass, "attempts": attempts}
@@ -20,14 +20,14 @@ PATHS = {"refine": refine, "search": search}
 """Paths of several supersteps, each a graph of its own."""
 
 
-def solve_graph(*, estimates: bool = True) -> StateGraph[State, Context, State, State]:
+def solve_graph(*, estimates: bool = True) -> StateGraph[State, Context, State, Outcome]:
     """Build the graph, uncompiled; run it with a Context.
 
     `estimates` puts the estimate of difficulty first, for strategies that have use for it. `route`
     and `verify` name the node that comes next themselves: a conditional edge would have LangGraph
     read the whole state once more, a tenth of a millisecond each time.
     """
-    graph = StateGraph(State, Context)
+    graph = StateGraph(State, Context, output_schema=Outcome)
     graph.add_node(route)
     graph.add_node(verify)
     if estimates:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
-from its_agent.budget import Usage
+from its_agent.budget import Budget, Usage
 from its_agent.difficulty import Belief
 from its_agent.receipt import Step, StopReason
-from its_agent.solution import AnswerType, Candidate, Verdict
+from its_agent.solution import AnswerType, Candidate, Message, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,14 +27,24 @@ def merge_by_id(old: list[Plain], new: list[Plain]) -> list[Plain]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """Where a solve stands."""
+class Outcome:
+    """What a solution is made of; what the graph hands back."""
 
-    messages: list[Plain]
-    answer_type: AnswerType
-    schema: Plain | None = None
-    prompt_tokens: int = 0
-    """Tokens of the prompt of one sample, as it is usually put."""
+    candidates: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+    steps: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+    verdict: Plain | None = None
+    stopped_because: StopReason | None = None
+    explored_nodes: int = 0
+    notes: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State(Outcome):
+    """Where a solve stands. What changes together is one field: LangGraph reads every field at
+    every superstep."""
+
+    task: Plain
+    """What is asked for, which never changes; made by `new_state`."""
     belief: Plain = field(default_factory=lambda: Belief().to_plain())
     plan: Plain | None = None
     """The purchase that is about to be made, with the most it may cost; None in between."""
@@ -42,25 +52,69 @@ class State:
     """Usage that the next superstep reserves at most; None where it buys nothing."""
     bought: Plain | None = None
     """The purchase that was just made, until its outcome is known."""
-    candidates: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
-    steps: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
-    verdict: Plain | None = None
-    spent: dict[str, Plain] = field(default_factory=dict[str, Plain])
-    """Settled usage by purpose."""
-    meter: Plain = field(default_factory=dict[str, Any])
-    """What the receipt counts beside the ledger."""
-    elapsed: float = 0.0
-    """Seconds since the solve began, without those between a kill and its resumption."""
-    budget: Plain = field(default_factory=dict[str, Any])
-    strategy: str = "adaptive"
-    stopped_because: StopReason | None = None
+    books: Plain = field(default_factory=dict[str, Any])
+    """Settled usage by purpose ("spent"), what the receipt counts beside the ledger ("meter"), and
+    seconds since the solve began without those between a kill and its resumption ("elapsed")."""
     refined_to_an_end: bool = False
-    explored_nodes: int = 0
     refining: Plain | None = None
     """The solution being refined: its id, its critique, and the round."""
     search: Plain | None = None
     """The search in progress."""
-    notes: Annotated[list[Plain], merge_by_id] = field(default_factory=list[Plain])
+
+    @property
+    def messages(self) -> list[Plain]:
+        """The problem as it was given."""
+        messages: list[Plain] = self.task["messages"]
+        return messages
+
+    @property
+    def answer_type(self) -> AnswerType:
+        """What kind of answer is wanted."""
+        kind: AnswerType = self.task["answer_type"]
+        return kind
+
+    @property
+    def schema(self) -> Plain | None:
+        """The JSON schema of the answer."""
+        schema: Plain | None = self.task["schema"]
+        return schema
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt of one sample, as it is usually put."""
+        return int(self.task["prompt_tokens"])
+
+    @property
+    def strategy(self) -> str:
+        """The name of the strategy that the solve began with."""
+        return str(self.task["strategy"])
+
+    @property
+    def budget(self) -> Budget:
+        """The limits that the solve began with."""
+        return Budget(**self.task["budget"])
+
+
+def new_state(
+    messages: Sequence[Message],
+    answer_type: AnswerType,
+    *,
+    budget: Budget,
+    schema: Mapping[str, Any] | None = None,
+    prompt_tokens: int = 0,
+    strategy: str = "adaptive",
+) -> State:
+    """The state that a solve starts from."""
+    return State(
+        task={
+            "messages": [dict(message) for message in messages],
+            "answer_type": answer_type,
+            "schema": None if schema is None else dict(schema),
+            "prompt_tokens": prompt_tokens,
+            "budget": flat(budget),
+            "strategy": strategy,
+        }
+    )
 
 
 class Update(TypedDict, total=False):
@@ -73,9 +127,7 @@ class Update(TypedDict, total=False):
     candidates: list[Plain]
     steps: list[Plain]
     verdict: Plain | None
-    spent: dict[str, Plain]
-    meter: Plain
-    elapsed: float
+    books: Plain
     stopped_because: StopReason | None
     refined_to_an_end: bool
     explored_nodes: int
@@ -110,12 +162,12 @@ def candidate_from(plain: Plain) -> Candidate:
     return Candidate(**values)
 
 
-def candidates_of(state: State) -> tuple[Candidate, ...]:
+def candidates_of(state: Outcome) -> tuple[Candidate, ...]:
     """Read all candidates back."""
     return tuple(candidate_from(plain) for plain in state.candidates)
 
 
-def verdict_of(state: State) -> Verdict | None:
+def verdict_of(state: Outcome) -> Verdict | None:
     """Read the verdict back, once there is one."""
     if state.verdict is None:
         return None
@@ -123,7 +175,7 @@ def verdict_of(state: State) -> Verdict | None:
     return Verdict(**values)
 
 
-def steps_of(state: State) -> tuple[Step, ...]:
+def steps_of(state: Outcome) -> tuple[Step, ...]:
     """Read the receipt's steps back."""
     return tuple(_step(plain) for plain in state.steps)
 

@@ -13,9 +13,9 @@ from langgraph.types import Command, StateSnapshot
 from its_agent.budget import Usage
 from its_agent.errors import InvalidOption
 from its_agent.graphs.context import Context
-from its_agent.graphs.state import Plain, State, plain_usage
+from its_agent.graphs.state import Outcome, Plain, State, plain_usage
 
-SolveGraph: TypeAlias = CompiledStateGraph[State, Context, State, State]
+SolveGraph: TypeAlias = CompiledStateGraph[State, Context, State, Outcome]
 
 IN_FLIGHT = "in_flight"
 """Purpose of what a killed run had bought and not settled: charged at its reservation."""
@@ -51,7 +51,8 @@ class Place:
     @property
     def spent(self) -> dict[str, Usage]:
         """Settled usage by purpose, with what was in flight charged in full."""
-        settled = {name: Usage(**usage) for name, usage in self.values.get("spent", {}).items()}
+        books: Plain = self.values.get("books", {}).get("spent", {})
+        settled = {name: Usage(**usage) for name, usage in books.items()}
         lost = self.values.get("intent")
         if self.next not in FREE and lost:
             settled[IN_FLIGHT] = settled.get(IN_FLIGHT, Usage()) + Usage(**lost)
@@ -87,7 +88,7 @@ async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) ->
     if place.next is None:
         return
     before = BEFORE.get(place.next) or _before(place)
-    update: Any = {"spent": plain_usage(spent)}
+    update: Any = {"books": {**place.values.get("books", {}), "spent": plain_usage(spent)}}
     if before in SAYS_WHERE_TO:
         update = Command(update=update, goto=place.next)
     await graph.aupdate_state(place.config, update, as_node=before)

@@ -177,13 +177,28 @@ class Ledger:
         task = asyncio.current_task()
         if task in self._holders:
             raise RuntimeError("a task that holds a reservation must not wait for another one")
-        async with AsyncExitStack() as turns:
-            made, cost = await self._waited_for(fit, Remaining, turns)
+        found = self._at_once(fit)
+        if found is None:
+            async with AsyncExitStack() as turns:
+                found = await self._waited_for(fit, Remaining, turns)
+        made, cost = found
         reservation = self.reserve(cost, purpose)
         if task is not None:
             reservation.holder = task
             self._holders.add(task)
         return made, reservation
+
+    def _at_once(self, fit: Fit[T]) -> tuple[T, Usage] | None:
+        """What fits now, where nobody waits here or in a parent; None sends to the line."""
+        ledger: Ledger | None = self
+        while ledger is not None:
+            if ledger._line.locked():
+                return None
+            ledger = ledger._parent
+        try:
+            return fit(self.remaining)
+        except BudgetExceeded:
+            return None
 
     async def _waited_for(
         self, fit: Fit[T], inner: Callable[[], Remaining], turns: AsyncExitStack

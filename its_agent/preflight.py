@@ -9,7 +9,7 @@ from its_agent.backends.metered import MIN_TOKENS
 from its_agent.backends.protocol import Backend, Request
 from its_agent.budget import Budget, Usage, compute_units
 from its_agent.errors import BudgetTooSmall, PromptTooLong
-from its_agent.graphs.state import State, flat
+from its_agent.graphs.state import State, new_state
 from its_agent.ledger import Ledger
 from its_agent.prompts import ask
 from its_agent.solution import AnswerType, Problem
@@ -17,11 +17,11 @@ from its_agent.solution import AnswerType, Problem
 
 def initial_state(problem: Problem, budget: Budget, strategy: str) -> State:
     """The state that a solve starts from."""
-    return State(
-        messages=[dict(message) for message in problem.messages],
-        answer_type=_answer_type(problem),
-        schema=None if problem.schema is None else dict(problem.schema),
-        budget=flat(budget),
+    return new_state(
+        problem.messages,
+        _answer_type(problem),
+        schema=problem.schema,
+        budget=budget,
         strategy=strategy,
     )
 
@@ -47,7 +47,7 @@ async def counted(
             f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
             f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
         )
-    return replace(state, prompt_tokens=prompt)
+    return replace(state, task={**state.task, "prompt_tokens": prompt})
 
 
 def _answer_type(problem: Problem) -> AnswerType:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -20,9 +21,10 @@ from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
-from its_agent.graphs.state import Plain, State, candidates_of, flat, state_from
+from its_agent.graphs.state import State, candidates_of, flat, state_from
 from its_agent.graphs.thread import charge, find, has_begun, thread
 from its_agent.ledger import SOLVE, Ledger
+from its_agent.places import Places
 from its_agent.policy import Strategy
 from its_agent.preflight import counted, initial_state
 from its_agent.solution import Candidate, Problem, Solution
@@ -53,6 +55,7 @@ class Solver:
     prices: Prices | None = None
     verifiers: tuple[Verifier, ...] = ()
     checkpointer: BaseCheckpointSaver[Any] | None = None
+    places: Places = field(default_factory=Places)
 
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""
@@ -70,7 +73,7 @@ class Solver:
         stop = options.stop or StopSignal()
         offer, state = await self._met(ledger, stop, state)
         context = self._context(ledger, offer, stop, options, notes)
-        return await self._run(graph, flat(state), context, options)
+        return await self._run(graph, state, context, options, stop)
 
     async def resume(
         self, thread_id: str, options: RunOptions, *, checkpoint_id: str | None = None
@@ -86,7 +89,7 @@ class Solver:
                 f"has {self.strategy.name!r}"
             )
         place = latest if checkpoint_id is None else await find(graph, thread_id, checkpoint_id)
-        ledger = self._ledger(Budget(**begun.budget), options, latest.spent, begun.elapsed)
+        ledger = self._ledger(begun.budget, options, latest.spent, begun.books.get("elapsed", 0.0))
         state = state_from(place.values)
         stop = options.stop or StopSignal()
         offer, state = await self._met(ledger, stop, state, is_new=False)
@@ -96,24 +99,38 @@ class Solver:
             stop,
             options,
             notes,
-            meter=Meter.from_plain(begun.meter),
+            meter=Meter.from_plain(begun.books.get("meter", {})),
             paid=list(candidates_of(state)),
         )
         if place.next is None:
             return solution_of(state, context)
         await charge(graph, place, latest.spent)
-        return await self._run(graph, None, context, options)
+        return await self._run(graph, state, context, options, stop, begun=True)
 
     async def _run(
-        self, graph: Any, state: Plain | None, context: Context, options: RunOptions
+        self,
+        graph: Any,
+        state: State,
+        context: Context,
+        options: RunOptions,
+        stop: StopSignal,
+        *,
+        begun: bool = False,
     ) -> Solution:
-        if options.thread_id is None:
-            result = await graph.ainvoke(state, context=context, version="v2")
-        else:
-            where = thread(options.thread_id)
-            result = await graph.ainvoke(
-                state, where, context=context, version="v2", durability="sync"
-            )
+        """Take the graph to its end, once there is a place for it."""
+        async with AsyncExitStack() as held:
+            try:
+                async with stop.guard(context.ledger.remaining.seconds):
+                    await held.enter_async_context(self.places.taken(context.offer.concurrency))
+            except TimeoutError:
+                ended = replace(state, stopped_because=context.door.interruption)
+                return solution_of(ended, context)
+            start = None if begun else flat(state)
+            run = partial(graph.ainvoke, context=context, version="v2")
+            if options.thread_id is None:
+                result = await run(start)
+            else:
+                result = await run(start, thread(options.thread_id), durability="sync")
         solution = solution_of(result.value, context)
         context.emit(Solved, solution=solution)
         return solution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from its_agent.prompts.templates import render
@@ -32,6 +32,7 @@ def follow_up(arm: str, **values: str) -> dict[str, str]:
     return {"role": "user", "content": render(arm, **values)}
 
 
+@cache
 def ending(answer_type: str) -> str:
     """Say how the answer is to be given, as the end of a sentence."""
     return render("ending", answer_type=answer_type)

@@ -15,7 +15,7 @@ from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
 from its_agent.graphs.context import Context, Settings
 from its_agent.graphs.solve import PATHS, solve_graph
-from its_agent.graphs.state import State, merge_by_id
+from its_agent.graphs.state import merge_by_id, new_state
 from its_agent.ledger import Ledger
 from its_agent.policy import STRATEGIES
 
@@ -90,10 +90,12 @@ async def test_the_checkpointed_state_is_plain_data(monkeypatch: pytest.MonkeyPa
         graph = solve_graph().compile(checkpointer=saver)
         question = {"role": "user", "content": "How many eggs are in 3 boxes of 6?"}
         thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
-        await graph.ainvoke(State(messages=[question], answer_type="math"), thread, context=context)
+        await graph.ainvoke(
+            new_state([question], "math", budget=Budget(compute=4_000)), thread, context=context
+        )
         saved = await graph.aget_state(thread)
     assert json.loads(json.dumps(saved.values))["candidates"][0]["answer"] == "18"
-    assert saved.values["spent"]["generate"]["compute"] == ledger.spent.compute
+    assert saved.values["books"]["spent"]["generate"]["compute"] == ledger.spent.compute
     history = [step.values async for step in graph.aget_state_history(thread)]
     planned = [values["plan"] for values in history if values.get("plan")]
     assert planned[-1]["at_most"] >= ledger.spent.compute

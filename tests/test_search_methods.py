@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -172,6 +173,6 @@ def test_another_seed_may_draw_otherwise_and_the_same_draws_the_same(seed: int) 
 @pytest.mark.parametrize(
     "options", [{"temperature": 0.0}, {"particles": 0}, {"resampling": "stratified"}]
 )
-def test_options_that_make_no_filter_are_refused(options: dict[str, object]) -> None:
+def test_options_that_make_no_filter_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOption):
-        ParticleFilter(**options)  # pyright: ignore[reportArgumentType]
+        ParticleFilter(**options)

@@ -39,10 +39,8 @@ def test_a_weibull_law_is_fitted_as_scipy_fits_it() -> None:
     shape, _, scale = scipy_stats.weibull_min.fit(values, floc=0)
     law = fit_one(values, [1.0] * len(values))
     assert law is not None
-    assert (law.shape, law.scale) == (
-        pytest.approx(shape, rel=1e-3),
-        pytest.approx(scale, rel=1e-3),
-    )
+    assert law.shape == pytest.approx(shape, rel=1e-3)
+    assert law.scale == pytest.approx(scale, rel=1e-3)
     density = scipy_stats.weibull_min.logpdf(0.5, shape, scale=scale)
     assert law.log_density(0.5) == pytest.approx(density, rel=1e-3)
     assert law.mean == pytest.approx(scipy_stats.weibull_min.mean(shape, scale=scale), rel=1e-3)

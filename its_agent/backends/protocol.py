@@ -72,6 +72,8 @@ class Offer:
 
     fingerprint: Fingerprint
     capabilities: frozenset[Capability] = ALL_CAPABILITIES
+    concurrency: int | None = None
+    """Streams that it has open at once, the others waiting; None where it sets no limit."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from its_agent.backends.chat import ChatReader, chat_body, prompt_body
-from its_agent.backends.connection import Connection, checked_headers, encoded
+from its_agent.backends.connection import Connection, checked_headers
 from its_agent.backends.endpoint import Endpoint
 from its_agent.backends.estimate import estimate_prompt
 from its_agent.backends.protocol import ALL_CAPABILITIES, Offer, Request, StreamItem
@@ -78,6 +78,7 @@ class VLLMBackend:
             timeout=timeout,
             max_concurrency=max_concurrency,
         )
+        self._max_concurrency = max_concurrency
         self._asked_model = model
         self._relative_cost = relative_cost
         self._sampling = checked_sampling(sampling)
@@ -111,6 +112,7 @@ class VLLMBackend:
             self._offer = Offer(
                 fingerprint=fingerprint,
                 capabilities=frozenset(c for c in ALL_CAPABILITIES if c not in self._lacks),
+                concurrency=self._max_concurrency,
             )
         if self._offer.fingerprint.system_fingerprint != self._system_fingerprint:
             stamped = replace(self._offer.fingerprint, system_fingerprint=self._system_fingerprint)
@@ -122,10 +124,10 @@ class VLLMBackend:
         where the server has no such page."""
         if "count_prompt" in self._lacks:
             return estimate_prompt(request.messages)
-        body = prompt_body(request, self._template)
-        key = hashlib.sha256(encoded(body)).digest()
+        known_by = repr((request.messages, request.continue_partial)).encode()
+        key = hashlib.blake2b(known_by, digest_size=16).digest()
         if key not in self._counts:
-            count = await self._tokenize(body)
+            count = await self._tokenize(prompt_body(request, self._template))
             if count is None:
                 return estimate_prompt(request.messages)
             self._counts[key] = count

@@ -28,7 +28,7 @@ async def measure_its_hub(
     *,
     solves: int = 300,
     problems: int = 8,
-    tokens: int = 32,
+    tokens: int = 64,
 ) -> Peer:
     """Let the interpreter `python`, which has its_hub, do the same; `engine` is a real one's base
     URL and model."""

@@ -28,7 +28,7 @@ class Streaming:
 
 
 async def measure_streaming(
-    *, requests: int = 256, tokens_a_second: float = 20_000, seconds: float = 10
+    *, requests: int = 256, tokens_a_second: float = 20_000, seconds: float = 30
 ) -> Streaming:
     """Solve on a server that streams one token an event, steadily, to all requests at once."""
     rate = tokens_a_second / requests

@@ -28,7 +28,7 @@ class Throughput:
 
 
 async def measure_throughput(
-    base_url: str, model: str | None = None, *, pairs: int = 5, problems: int = 8, tokens: int = 32
+    base_url: str, model: str | None = None, *, pairs: int = 5, problems: int = 8, tokens: int = 64
 ) -> Throughput:
     """Send the same requests through `Agent.abatch` and raw, in turns; every sample is as long as
     it may be."""
