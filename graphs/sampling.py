@@ -125,6 +125,7 @@ def wave_requests(
         temperature=settings.temperature,
         top_p=settings.top_p,
         schema=state.schema if context.door.can("structured") else None,
+        logprobs=context.strategy.logprobs,
         top_logprobs=context.strategy.top_logprobs if context.door.can("top_logprobs") else 0,
     )
     requests = [replace(base, temperature=0.0, top_p=1.0)] if greedy_first else []

@@ -313,7 +313,7 @@ async def test_votes_without_an_answer_do_not_outvote_one_with() -> None:
 
 
 async def test_the_deadline_returns_the_best_answer_so_far() -> None:
-    backend = ScriptedBackend(never_twice, delay=0.02)
+    backend = ScriptedBackend(never_twice, delay=0.1)
     solution = await solved(backend, Budget(seconds=1.5))
     assert solution.answer is not None
     assert solution.receipt.stopped_because == "deadline"

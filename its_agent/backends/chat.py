@@ -71,7 +71,9 @@ def _usage_and_logprobs(request: Request, lacks: Collection[str]) -> dict[str, A
     body: dict[str, Any] = {}
     if "stream_options" not in lacks:
         body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
-    if "logprobs" not in lacks:
+    # Where no usage is streamed they are what tokens are counted by.
+    wanted = request.logprobs or request.top_logprobs or "stream_options" in lacks
+    if wanted and "logprobs" not in lacks:
         body["logprobs"] = True
         body["top_logprobs"] = request.top_logprobs
     return body

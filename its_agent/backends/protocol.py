@@ -29,6 +29,9 @@ class Request:
     top_p: float = 0.95
     stop: tuple[str, ...] = ()
     """Strings that end a sample; they stay part of its text."""
+    logprobs: bool = True
+    """Log-probabilities of the chosen tokens are wanted; on a CPU they take a fifth of an engine's
+    speed."""
     top_logprobs: int = 0
     """Alternatives reported for every generated token."""
     schema: Mapping[str, Any] | None = None

@@ -206,10 +206,11 @@ class ScriptedBackend:
                 tokens=end,
                 finish=finish if end == len(pieces) else None,
             )
-            yield self._within_capabilities(delta)
+            yield self._as_asked(delta, request)
 
-    def _within_capabilities(self, delta: Delta) -> Delta:
-        if "logprobs" not in self._capabilities:
+    def _as_asked(self, delta: Delta, request: Request) -> Delta:
+        """Without what was not asked for, or this backend cannot tell."""
+        if "logprobs" not in self._capabilities or not request.logprobs:
             delta = replace(delta, logprobs=())
         if "top_logprobs" not in self._capabilities:
             delta = replace(delta, top_logprobs=())

@@ -187,7 +187,7 @@ class VLLMBackend:
         used = {
             "stream_options": True,
             "top_logprobs": request.top_logprobs > 0,
-            "logprobs": True,
+            "logprobs": request.logprobs,
             "structured": bool(request.choices or request.schema is not None),
             "continue_partial": request.continue_partial,
             "n": request.n > 1,

@@ -34,18 +34,13 @@ async def measure_streaming(
     rate = tokens_a_second / requests
     tokens = int(rate * seconds)
     with instant_server(tokens=tokens, rate=rate) as address:
-        async with Agent(
-            VLLMBackend(address, max_concurrency=requests), strategy="single_pass", max_tokens=4096
-        ) as agent:
+        backend = VLLMBackend(address, max_concurrency=requests)
+        async with Agent(backend, strategy="single_pass", max_tokens=4096) as agent:
+            await backend.offer()
             solved = partial(agent.asolve, max_compute_budget=STREAM_BUDGET)
-            await solved(QUESTION)
             began, busy = time.monotonic(), time.process_time()
-            questions = [f"{QUESTION} ({number})" for number in range(requests)]
             solutions = await asyncio.gather(
-                *(
-                    agent.asolve(question, max_compute_budget=STREAM_BUDGET)
-                    for question in questions
-                )
+                *(solved(f"{QUESTION} ({number})") for number in range(requests))
             )
             elapsed, used = time.monotonic() - began, time.process_time() - busy
     generated = sum(s.receipt.spent.completion_tokens for s in solutions)

@@ -61,6 +61,7 @@ def wave(question: str, tokens: int) -> Request:
         n=SAMPLES,
         max_tokens=tokens,
         top_p=1.0,
+        logprobs=False,
     )
 
 

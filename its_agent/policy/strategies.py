@@ -26,6 +26,8 @@ class Strategy:
     rule: Rule = rules.weighted_vote
     estimates: bool = False
     """Ask for the difficulty first; fixed strategies have no use for it."""
+    logprobs: bool = True
+    """Log-probabilities of its samples are read: for the vote, and for a better confidence."""
     top_logprobs: int = 0
     """Alternatives that are read for every token of a sample."""
     needs: str = "nothing"
@@ -56,12 +58,14 @@ _ALL = (
     Strategy(
         name="adaptive_consistency",
         summary="one wide wave, aborted once its vote is decided (arXiv 2305.11860)",
+        logprobs=False,
         policy=Repeat(until="settled"),
         rule=rules.majority,
         cost="until the vote is decided",
     ),
     Strategy(
         name="esc",
+        logprobs=False,
         summary="windows of five samples until one is unanimous (arXiv 2401.10480)",
         policy=Repeat(wave=ESC_WINDOW, until="unanimous_wave"),
         rule=rules.majority,
@@ -69,6 +73,7 @@ _ALL = (
     ),
     Strategy(
         name="self_consistency",
+        logprobs=False,
         summary="as many samples as the budget pays for, one vote each (arXiv 2203.11171)",
         policy=Repeat(),
         rule=rules.majority,
@@ -126,6 +131,7 @@ _ALL = (
     ),
     Strategy(
         name="mbr",
+        logprobs=False,
         summary="the text most like the others, a greedy one among them (arXiv 2506.20544)",
         policy=Repeat(greedy_first=True),
         rule=rules.minimum_bayes_risk,
