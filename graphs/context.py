@@ -11,7 +11,7 @@ from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
 from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
-from its_agent.solution import Candidate
+from its_agent.solution import Candidate, Message
 from its_agent.verifiers import Verifier
 
 
@@ -47,5 +47,7 @@ class Context:
     """The state is checkpointed, so that the run can be resumed."""
     notes: list[str] = field(default_factory=list[str])
     """What went wrong outside of the state, for the receipt."""
+    prompts: dict[str, tuple[Message, ...]] = field(default_factory=dict[str, tuple[Message, ...]])
+    """The problem in the words of each arm that was asked for."""
     paid: list[Candidate] = field(default_factory=list[Candidate])
     """Every candidate as it arrives, so that none is lost when the run is cut off."""

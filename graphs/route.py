@@ -17,12 +17,13 @@ from its_agent.events import Routed
 from its_agent.graphs.context import Context
 from its_agent.graphs.intent import intent
 from its_agent.graphs.refine import draft_requests
+from its_agent.graphs.sampling import prompt
 from its_agent.graphs.search import root_requests
 from its_agent.graphs.single_pass import buy_requests
 from its_agent.graphs.state import State, Update, candidates_of, flat, note, verdict_of
 from its_agent.policy import Buy, Situation, Stop
 from its_agent.policy.protocol import Path
-from its_agent.prompts import ARMS, ask
+from its_agent.prompts import ARMS
 from its_agent.solution import Problem
 
 FIRST_REQUESTS: Mapping[Path, Callable[[State, Context, Buy], list[Request]]] = {
@@ -114,7 +115,7 @@ async def situation_of(state: State, context: Context) -> Situation:
 
 def _prompt(state: State, context: Context, arm: str = "step_by_step") -> Request:
     return Request(
-        messages=ask(arm, state.messages, state.answer_type),
+        messages=prompt(state, context, arm),
         max_tokens=context.settings.max_tokens,
         temperature=context.settings.temperature,
         top_p=context.settings.top_p,

@@ -22,7 +22,7 @@ from its_agent.ledger import SHARED, SOLVE
 from its_agent.prompts import ask
 from its_agent.receipt import StopReason
 from its_agent.selection.deepconf import trace_confidence
-from its_agent.solution import AnswerType, Candidate
+from its_agent.solution import AnswerType, Candidate, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +114,20 @@ async def _together(purchases: Iterable[Coroutine[Any, Any, Taken]]) -> Taken:
     return sum((task.result() for task in tasks), Taken())
 
 
+def prompt(state: State, context: Context, arm: str) -> tuple[Message, ...]:
+    """The problem in the words of an arm, rendered once a solve."""
+    if arm not in context.prompts:
+        context.prompts[arm] = ask(arm, state.messages, state.answer_type)
+    return context.prompts[arm]
+
+
 def wave_requests(
     state: State, context: Context, *, arm: str, samples: int, greedy_first: bool
 ) -> list[Request]:
     """The requests of one wave."""
     settings = context.settings
     base = Request(
-        messages=ask(arm, state.messages, state.answer_type),
+        messages=prompt(state, context, arm),
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,

@@ -20,10 +20,9 @@ from its_agent.events import Sampled
 from its_agent.graphs.context import Context
 from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import paid, scoped, share_left
-from its_agent.graphs.sampling import Taken, buy
+from its_agent.graphs.sampling import Taken, buy, prompt
 from its_agent.graphs.state import State, Update, plain_candidate
 from its_agent.policy import Buy
-from its_agent.prompts import ask
 from its_agent.search import (
     DVTS,
     ROOT,
@@ -185,7 +184,7 @@ def _request(
 ) -> Request | None:
     """The request for an expansion; None where the path has used up its tokens."""
     partial = standing.tree.path_text(expansion.node)
-    question = ask(ARM, state.messages, state.answer_type)
+    question = prompt(state, context, ARM)
     begun = ({"role": "assistant", "content": partial},) if expansion.node != ROOT else ()
     settings = context.settings
     left = settings.max_tokens - weights.get(expansion.node, Weight()).tokens

@@ -59,7 +59,7 @@ def test_the_page_names_every_figure_that_was_measured() -> None:
                 "version": "1.2.0",
                 "instant_ms": 2.0,
                 "instant_solves_a_second_200": 500.0,
-                "engine_tokens_a_second": 70.0,
+                "engine_pairs": [(98.0, 70.0), (99.0, 71.0), (90.0, 60.0)],
             },
         )
     )

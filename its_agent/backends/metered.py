@@ -219,14 +219,15 @@ class MeteredBackend:
                 offer = await self._backend.offer()
                 fit = partial(self._fit, prompt, request)
                 request, reservation = await self._ledger.acquire(fit, purpose)
+                seen = hash_of(request)
                 bill = Bill(
                     self._backend.relative_cost,
                     request,
                     prompt,
-                    read=hash_of(request) in self.meter.read,
+                    read=seen in self.meter.read,
                     exact="count_prompt" in offer.capabilities,
                 )
-                await self._consume(request, bill, reservation, purpose, watch)
+                await self._consume(request, seen, bill, reservation, purpose, watch)
         except TimeoutError:
             interrupted = self._interruption(decided)
         except BackendError as error:
@@ -253,12 +254,12 @@ class MeteredBackend:
     async def _consume(
         self,
         request: Request,
+        seen: int,
         bill: Bill,
         reservation: Reservation,
         purpose: str,
         watch: Watch | None,
     ) -> None:
-        seen = hash_of(request)
         async with aclosing(self._backend.stream(request)) as items:
             async for item in items:
                 if isinstance(item, Tokens):

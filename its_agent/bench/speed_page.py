@@ -134,16 +134,13 @@ def _its_hub(seen: dict[str, Any], speed: Speed) -> list[str]:
             0,
         ),
     ]
-    if speed.throughput is not None and seen["engine_tokens_a_second"] is not None:
-        rates = [pair[0] for pair in speed.throughput["pairs"]]
-        lines.append(
-            _compared(
-                "tokens a second on the real engine",
-                statistics.median(rates),
-                seen["engine_tokens_a_second"],
-                1,
-            )
-        )
+    if seen["engine_pairs"]:
+        own_rate, other_rate = map(statistics.median, zip(*seen["engine_pairs"], strict=True))
+        lines.append(_compared("tokens a second on the real engine", own_rate, other_rate, 1))
+        lines += [
+            "",
+            f"The last row is the medians of {len(seen['engine_pairs'])} alternated pairs.",
+        ]
     return lines
 
 
