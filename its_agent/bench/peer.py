@@ -89,7 +89,9 @@ async def _its_hub(
     python: str, url: str, model: str, tokens: int, solves: int, concurrent: int
 ) -> dict[str, float]:
     script = str(Path(__file__).with_name("its_hub_client.py"))
-    questions = [f"{QUESTION} ({number})" for number in range(24)]
+    # In the words that the solves send, so that the samples are as long.
+    asked = (wave(f"{QUESTION} ({number})", tokens).messages[0] for number in range(24))
+    questions = [str(message["content"]) for message in asked]
     numbers = map(str, (tokens, solves, concurrent))
     process = await asyncio.create_subprocess_exec(
         python, script, url, model, *numbers, *questions, stdout=asyncio.subprocess.PIPE
