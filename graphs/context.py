@@ -12,7 +12,7 @@ from its_agent.events import Emitter
 from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate, Message
-from its_agent.verifiers import Verifier
+from its_agent.verifiers import Examiner, Result, Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,9 @@ class Context:
     strategy: Strategy
     settings: Settings
     verifiers: tuple[Verifier, ...] = ()
+    examiners: tuple[Examiner, ...] = ()
+    found: dict[tuple[str, str], Result] = field(default_factory=dict[tuple[str, str], Result])
+    """What examiners, by name, have found out about answers."""
     durable: bool = False
     """The state is checkpointed, so that the run can be resumed."""
     notes: list[str] = field(default_factory=list[str])

@@ -107,6 +107,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         agreeing=state.steps[-1]["agreeing"] if state.steps else 0,
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
+        has_checks=bool(context.verifiers or context.examiners),
         can_search=context.door.can("continue_partial") and context.door.can("logprobs"),
         refined_to_an_end=state.refined_to_an_end,
         supply=await _supply(state, context),

@@ -101,6 +101,7 @@ def new_state(
     *,
     budget: Budget,
     schema: Mapping[str, Any] | None = None,
+    tests: Sequence[str] = (),
     prompt_tokens: int = 0,
     strategy: str = "adaptive",
 ) -> State:
@@ -110,6 +111,7 @@ def new_state(
             "messages": [dict(message) for message in messages],
             "answer_type": answer_type,
             "schema": None if schema is None else dict(schema),
+            "tests": list(tests),
             "prompt_tokens": prompt_tokens,
             "budget": flat(budget),
             "strategy": strategy,

@@ -12,6 +12,7 @@ from its_agent.difficulty import Belief
 from its_agent.difficulty.first_wave import read_wave
 from its_agent.events import Estimated, Judged
 from its_agent.graphs.context import Context
+from its_agent.graphs.examination import examined
 from its_agent.graphs.purchase import describe
 from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, plain_candidate
 from its_agent.selection.checking import check
@@ -29,10 +30,12 @@ async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["ro
     """
     context = runtime.context
     candidates = candidates_of(state)
+    answers = [c.answer for c in candidates]
     clusters = await context.equality.merge(
-        [c.answer for c in candidates], state.answer_type, within=_time_left(state, context)
+        answers, state.answer_type, within=_time_left(state, context)
     )
-    checked = check([c.answer for c in candidates], clusters, context.verifiers)
+    verifiers = await examined(context, answers, within=_time_left(state, context))
+    checked = check(answers, clusters, verifiers)
     judgement = checked.applied_to(judge(candidates, checked.clusters, rule=context.strategy.rule))
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(

@@ -24,7 +24,7 @@ from its_agent.policy import strategy_named
 from its_agent.solution import Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import Verifier
+from its_agent.verifiers import Examiner, Verifier
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 
@@ -46,7 +46,7 @@ class Agent:
         top_p: float = 0.95,
         estimate: Iterable[str] = SOURCES,
         prices: Prices | None = None,
-        verifiers: Iterable[Verifier] = (),
+        verifiers: Iterable[Verifier | Examiner] = (),
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -59,6 +59,7 @@ class Agent:
         "verified", one that fails has no vote. `checkpointer` is any LangGraph checkpointer, and
         lets a run with a `thread_id` be resumed. Raises NoEngine, UnknownStrategy or InvalidOption.
         """
+        judges = tuple(verifiers)
         self._prices = prices
         self._on_event = on_event
         self._solver = Solver(
@@ -70,7 +71,8 @@ class Agent:
                 sources=_sources(estimate),
             ),
             prices=prices,
-            verifiers=tuple(verifiers),
+            verifiers=tuple(v for v in judges if not isinstance(v, Examiner)),
+            examiners=tuple(v for v in judges if isinstance(v, Examiner)),
             checkpointer=checkpointer,
             backend=connect(backend),
             equality=AnswerEquality(),

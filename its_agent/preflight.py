@@ -21,6 +21,7 @@ def initial_state(problem: Problem, budget: Budget, strategy: str) -> State:
         problem.messages,
         _answer_type(problem),
         schema=problem.schema,
+        tests=problem.tests,
         budget=budget,
         strategy=strategy,
     )

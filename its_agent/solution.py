@@ -35,7 +35,7 @@ class Problem:
     schema: Mapping[str, Any] | None = None
     """JSON schema of the answer; makes the answer type "json"."""
     tests: Sequence[str] = ()
-    """Executable checks of the answer, for verifiers that run code."""
+    """Lines of Python that a right program passes: the answer is run with them in a sandbox."""
 
     def __post_init__(self) -> None:
         _check_messages(self.messages)

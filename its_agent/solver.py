@@ -29,7 +29,7 @@ from its_agent.policy import Strategy
 from its_agent.preflight import counted, initial_state
 from its_agent.solution import Candidate, Problem, Solution
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import Verifier
+from its_agent.verifiers import CodeTests, Examiner, Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +54,14 @@ class Solver:
     equality: AnswerEquality
     prices: Prices | None = None
     verifiers: tuple[Verifier, ...] = ()
+    examiners: tuple[Examiner, ...] = ()
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
 
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""
         state = initial_state(problem, budget, self.strategy.name)
+        examiners = self._examiners(state)
         notes: list[str] = []
         graph = _compiled(self.strategy.estimates)
         if options.thread_id is not None:
@@ -72,7 +74,7 @@ class Solver:
         ledger = self._ledger(budget, options)
         stop = options.stop or StopSignal()
         offer, state = await self._met(ledger, stop, state)
-        context = self._context(ledger, offer, stop, options, notes)
+        context = self._context(ledger, offer, stop, options, notes, examiners=examiners)
         return await self._run(graph, state, context, options, stop)
 
     async def resume(
@@ -99,6 +101,7 @@ class Solver:
             stop,
             options,
             notes,
+            examiners=self._examiners(begun),
             meter=Meter.from_plain(begun.books.get("meter", {})),
             paid=list(candidates_of(state)),
         )
@@ -134,6 +137,11 @@ class Solver:
         solution = solution_of(result.value, context)
         context.emit(Solved, solution=solution)
         return solution
+
+    def _examiners(self, state: State) -> tuple[Examiner, ...]:
+        """The agent's own, and the problem's tests."""
+        tests = state.task.get("tests")
+        return (*self.examiners, CodeTests(tests)) if tests else self.examiners
 
     def _checkpointed(self, notes: list[str]) -> Any:
         if self.checkpointer is None:
@@ -187,6 +195,7 @@ class Solver:
         options: RunOptions,
         notes: list[str],
         *,
+        examiners: tuple[Examiner, ...],
         meter: Meter | None = None,
         paid: list[Candidate] | None = None,
     ) -> Context:
@@ -201,6 +210,7 @@ class Solver:
             strategy=self.strategy,
             settings=self.settings,
             verifiers=self.verifiers,
+            examiners=examiners,
             durable=options.thread_id is not None,
             notes=notes,
             paid=paid or [],

@@ -56,7 +56,7 @@ def adaptive(situation: Situation) -> Decision:
         return _within_supply(_first(situation), situation)
     if situation.room() == 0:
         return OUT_OF_BUDGET
-    if situation.answer_type in ("text", "json") and not needs_no_reasoning(situation):
+    if _is_open_ended(situation):
         return _open_ended(situation)
     if situation.samples >= PLATEAU:
         return _within_supply(_another_way(situation), situation)
@@ -88,6 +88,12 @@ def needs_no_reasoning(situation: Situation) -> bool:
     return len(question.split()) <= longest and QUESTION.match(question) is not None
 
 
+def _is_open_ended(situation: Situation) -> bool:
+    """Tell what can neither be voted on nor checked."""
+    free = situation.answer_type in ("text", "json") and not situation.has_checks
+    return free and not needs_no_reasoning(situation)
+
+
 def _arm(situation: Situation) -> str:
     if needs_no_reasoning(situation):
         return "direct"
@@ -95,7 +101,7 @@ def _arm(situation: Situation) -> str:
 
 
 def _first(situation: Situation) -> Decision:
-    if situation.answer_type in ("text", "json") and not needs_no_reasoning(situation):
+    if _is_open_ended(situation):
         return _greedy(situation)
     return MOVES[FIRST[difficulty(situation)][room(situation)]](situation)
 

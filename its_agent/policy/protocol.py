@@ -74,6 +74,8 @@ class Situation:
     settled: bool = False
     verified: bool = False
     """A check passes the leading answer."""
+    has_checks: bool = False
+    """There is a verifier that can tell a right answer."""
     can_search: bool = True
     """The backend continues partial answers and tells log-probabilities."""
     refined_to_an_end: bool = False

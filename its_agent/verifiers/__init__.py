@@ -1,6 +1,17 @@
-"""What can judge an answer: exact checks."""
+"""What can judge an answer: exact checks, and programs against tests in a sandbox."""
 
+from its_agent.verifiers.code import CodeTests
 from its_agent.verifiers.exact import AnswerCheck
-from its_agent.verifiers.protocol import Result, Verifier
+from its_agent.verifiers.protocol import Examiner, Result, Verifier
+from its_agent.verifiers.sandbox import Limits, Ran, Sandbox
 
-__all__ = ["AnswerCheck", "Result", "Verifier"]
+__all__ = [
+    "AnswerCheck",
+    "CodeTests",
+    "Examiner",
+    "Limits",
+    "Ran",
+    "Result",
+    "Sandbox",
+    "Verifier",
+]

@@ -1,0 +1,54 @@
+"""Programs against tests, in the sandbox."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from its_agent.errors import InvalidOption
+from its_agent.verifiers.protocol import Result
+from its_agent.verifiers.sandbox import Sandbox
+
+_FENCE = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+
+
+class CodeTests:
+    """Passes a Python program that the tests run through without an error.
+
+    `tests` are lines of Python, such as `assert double(2) == 4`, run after the program in the same
+    process. Runs out of time, memory or output: fail. What keeps the sandbox from starting: broken.
+    Tests tell honest programs apart; one that is out to deceive them can, within the sandbox.
+    Raises InvalidOption without tests, and MissingExtra without a sandbox.
+    """
+
+    def __init__(
+        self, tests: Sequence[str], *, sandbox: Sandbox | None = None, name: str = "tests"
+    ) -> None:
+        if not tests or isinstance(tests, str):
+            raise InvalidOption(f"tests must be a list of at least one line of code, got {tests!r}")
+        self._tests = tuple(tests)
+        self._sandbox = sandbox or Sandbox()
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What reasons call it."""
+        return self._name
+
+    async def examine(self, answer: str) -> Result:
+        """Run the program and the tests."""
+        # A program that ends early has not passed the tests that come after it.
+        passed = secrets.token_hex(16)
+        parts = (program_of(answer), *self._tests, f"print({passed!r})")
+        try:
+            ran = await self._sandbox.run("\n\n".join(parts))
+        except OSError:
+            return "broken"
+        return "pass" if ran.is_fine and passed in ran.output else "fail"
+
+
+def program_of(text: str) -> str:
+    """The program in a text: the last fenced block, or all of it where there is none."""
+    blocks = [block for block in _FENCE.findall(text) if block.strip()]
+    return blocks[-1] if blocks else text

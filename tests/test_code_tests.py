@@ -1,0 +1,79 @@
+"""Programs are run with the problem's tests, and the first one that passes wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from its_agent import Agent, Problem
+from its_agent.backends.protocol import Request
+from its_agent.backends.scripted import Reply, ScriptedBackend
+from its_agent.errors import InvalidOption
+from its_agent.verifiers import CodeTests, Limits, Sandbox
+from its_agent.verifiers.code import program_of
+
+TESTS = ("assert double(2) == 4", "assert double(-1) == -2")
+RIGHT = "def double(x):\n    return 2 * x"
+WRONG = "def double(x):\n    return x * x"
+ASKED = Problem([{"role": "user", "content": "Write double(x)."}], tests=TESTS)
+
+
+def fenced(program: str) -> str:
+    return f"Here it is.\n\n```python\n{program}\n```\n\nIt multiplies."
+
+
+def numbered(programs: Callable[[int], str]) -> Callable[[Request, int], Reply]:
+    """A new program for every sample that is asked for."""
+    asked = iter(range(1_000))
+    return lambda request, index: Reply(text=fenced(programs(next(asked))), tokens=40)
+
+
+@pytest.mark.parametrize(
+    ("program", "result"),
+    [
+        (RIGHT, "pass"),
+        (fenced(RIGHT), "pass"),
+        (fenced(WRONG) + fenced(RIGHT), "pass"),
+        (WRONG, "fail"),
+        ("def double(x):\n    return", "fail"),
+        ("not python at all", "fail"),
+        (f"{RIGHT}\nimport sys; sys.exit(0)", "fail"),
+        (f"{RIGHT}\nimport os; os._exit(0)", "fail"),
+        (f"{RIGHT}\nprint('all tests passed')\nraise SystemExit", "fail"),
+        ("def double(x):\n    while True: pass", "fail"),
+    ],
+)
+async def test_only_a_program_that_runs_through_its_tests_passes(program: str, result: str) -> None:
+    assert await CodeTests(TESTS, sandbox=Sandbox(Limits(seconds=1))).examine(program) == result
+
+
+def test_the_program_is_the_last_block_or_all_there_is() -> None:
+    assert program_of(f"```\nfirst\n```\nthen\n```py\n{RIGHT}\n```") == f"{RIGHT}\n"
+    assert program_of(f"```python\n{RIGHT}") == RIGHT
+    assert program_of(RIGHT) == RIGHT
+
+
+@pytest.mark.parametrize("tests", [(), "assert True"])
+def test_tests_are_a_list_of_lines(tests: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidOption, match="a list of at least one line"):
+        CodeTests(tests)
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "best_of_n", "attempts"])
+async def test_the_first_program_that_passes_ends_the_solve_as_verified(strategy: str) -> None:
+    backend = ScriptedBackend(numbered(lambda n: RIGHT if n == 5 else f"{WRONG} + {n}"))
+    async with Agent(backend, strategy=strategy, max_tokens=64) as agent:
+        solution = await agent.asolve(ASKED, max_compute_budget=1_200)
+    assert (solution.status, solution.confidence) == ("verified", 1.0)
+    assert program_of(solution.text).strip() == RIGHT
+    assert solution.receipt.stopped_because == "confident"
+    assert "'tests' passes this answer" in solution.reasons[0]
+
+
+async def test_programs_that_fail_have_no_vote_and_nothing_is_called_verified() -> None:
+    backend = ScriptedBackend(numbered(lambda n: WRONG))
+    async with Agent(backend, strategy="self_consistency", max_tokens=64) as agent:
+        solution = await agent.asolve(ASKED, max_compute_budget=400)
+    assert solution.status == "abstained"
+    assert any("failed the checks" in reason for reason in solution.reasons)
