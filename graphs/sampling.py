@@ -89,11 +89,12 @@ async def attempt(
 ) -> Taken:
     """Take samples of one prompt arm: warm ones in one request, a greedy one beside them.
 
-    With `until_decided` those that cannot change the vote any more are aborted, and with verifiers
-    those that come after the first answer that passes.
+    With `until_decided` those that cannot change the vote any more are aborted, unless examiners
+    have the last word, and with verifiers those that come after the first answer that passes.
     """
     early = None
-    if until_decided or context.verifiers:
+    by_vote = until_decided and not context.examiners
+    if by_vote or context.verifiers:
         early = EarlyStop(state, arm=arm, running=samples, verifiers=context.verifiers)
     requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
     return await _together(

@@ -77,3 +77,12 @@ async def test_programs_that_fail_have_no_vote_and_nothing_is_called_verified() 
         solution = await agent.asolve(ASKED, max_compute_budget=400)
     assert solution.status == "abstained"
     assert any("failed the checks" in reason for reason in solution.reasons)
+
+
+async def test_equal_programs_do_not_end_a_wave_before_they_were_run() -> None:
+    backend = ScriptedBackend(numbered(lambda n: RIGHT if n == 7 else WRONG))
+    async with Agent(backend, strategy="adaptive_consistency", max_tokens=64) as agent:
+        solution = await agent.asolve(ASKED, max_compute_budget=590)
+    assert backend.aborted == 0
+    assert len(solution.candidates) >= 8
+    assert solution.status == "verified"
