@@ -11,7 +11,7 @@ import typer
 from its_agent.errors import ItsAgentError
 from its_agent.terminal.bench import bench_app
 from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
-from its_agent.terminal.measures import early_stop, speed
+from its_agent.terminal.measures import early_stop, sandbox, speed
 from its_agent.terminal.model import model_app
 from its_agent.terminal.solve import solve
 from its_agent.terminal.strategies import strategies
@@ -26,6 +26,7 @@ app.command(name="solve")(solve)
 app.command()(strategies)
 bench_app.command()(speed)
 bench_app.command("early-stop")(early_stop)
+bench_app.command()(sandbox)
 app.add_typer(bench_app, name="bench")
 app.add_typer(model_app, name="model")
 

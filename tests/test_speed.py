@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from its_agent.bench.overhead import measure_overhead
+from its_agent.bench.sandbox import measure_sandbox, sandbox_section
 from its_agent.bench.speed_page import Speed, speed_section
 from its_agent.bench.streaming import measure_streaming
 from its_agent.bench.throughput import measure_throughput
@@ -27,6 +28,12 @@ async def test_batch_and_raw_requests_ask_a_server_for_the_same_number_of_tokens
         seen = await measure_throughput(address, pairs=2, problems=3, tokens=32)
     assert len(seen.pairs) == 2
     assert min(rate for pair in seen.pairs for rate in pair) > 0
+
+
+async def test_the_sandbox_costs_more_than_a_bare_interpreter_and_not_the_world() -> None:
+    seen = await measure_sandbox(runs=3)
+    assert seen.bare_ms < seen.sandboxed_ms < 5_000
+    assert "medians of 3\nruns" in sandbox_section(seen, "a command")
 
 
 def test_the_page_names_every_figure_that_was_measured() -> None:

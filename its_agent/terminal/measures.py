@@ -1,4 +1,4 @@
-"""`its-agent bench speed` and `bench early-stop`: what the framework costs, and what it saves."""
+"""`its-agent bench speed`, `early-stop` and `sandbox`: what things cost, and what they save."""
 
 from __future__ import annotations
 
@@ -102,5 +102,18 @@ def early_stop(
     make_writable(out)
     seen = asyncio.run(measure_early_stop(pool))
     section = early_stop_section(seen, f"its-agent bench early-stop {pool.name} --out {out.name}")
+    out.write_text(section, encoding="utf-8")
+    typer.echo(section, nl=False)
+
+
+def sandbox(
+    out: Annotated[Path, typer.Option(help="The Markdown file that the section goes to.")],
+) -> None:
+    """Measure what the sandbox adds to running a program."""
+    from its_agent.bench.sandbox import measure_sandbox, sandbox_section
+
+    make_writable(out)
+    seen = asyncio.run(measure_sandbox())
+    section = sandbox_section(seen, f"its-agent bench sandbox --out {out.name}")
     out.write_text(section, encoding="utf-8")
     typer.echo(section, nl=False)
