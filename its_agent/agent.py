@@ -55,9 +55,10 @@ class Agent:
         `backend` is a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else
         a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
         those of warm samples; `estimate` names the sources of difficulty that may be asked.
-        `verifiers` are checks that know a right answer: one that passes ends the solve as
-        "verified", one that fails has no vote. `checkpointer` is any LangGraph checkpointer, and
-        lets a run with a `thread_id` be resumed. Raises NoEngine, UnknownStrategy or InvalidOption.
+        `verifiers` know a right answer, at once or by running something: an answer that passes ends
+        the solve as "verified", one that fails has no vote. `checkpointer` is any LangGraph
+        checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
+        UnknownStrategy or InvalidOption.
         """
         judges = tuple(verifiers)
         self._prices = prices

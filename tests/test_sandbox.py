@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from its_agent.errors import InvalidOption, MissingExtra
+from its_agent.verifiers import CodeTests
 from its_agent.verifiers.sandbox import FIRST_UID, MIB, UIDS, Limits, Ran, Sandbox
 
 QUICK = Limits(seconds=3)
@@ -288,6 +289,19 @@ async def test_cancelling_a_run_ends_its_program() -> None:
 def test_a_limit_must_leave_something(name: str) -> None:
     with pytest.raises(InvalidOption, match=f"limit {name} must be above 0"):
         Limits(**{name: 0})
+
+
+async def test_a_system_that_allows_no_sandbox_is_told_apart_from_a_program_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "bwrap: No permissions to create new namespace"
+    stand_in = tmp_path / "bwrap"
+    stand_in.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = await ran("print(1)")
+    assert (result.how, result.errors) == ("not_started", f"{said}\n")
+    assert await CodeTests(["assert True"]).examine("print(1)") == "broken"
 
 
 def test_without_bubblewrap_no_code_is_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,8 @@ class CodeTests:
             ran = await self._sandbox.run("\n\n".join(parts))
         except OSError:
             return "broken"
+        if ran.how == "not_started":
+            return "broken"
         return "pass" if ran.is_fine and passed in ran.output else "fail"
 
 

@@ -29,6 +29,7 @@ _PYTHON = "/python"
 """Where the program sees this interpreter; its own place may be closed to others."""
 _FOLDER = "/tmp"
 _READ_AT_ONCE = 1 << 16
+_COMPLAINT = b"bwrap: "
 _GRACE_SECONDS = 1.0
 
 _ENTER = """\
@@ -44,7 +45,7 @@ os.execv(sys.executable, [sys.executable, "-I", "-c", program])
 """
 """Becomes the program's own user, and counts processes from inside, where the caller's are not."""
 
-How = Literal["exit", "killed", "timeout", "too_much_output"]
+How = Literal["exit", "killed", "timeout", "too_much_output", "not_started"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,8 @@ class Ran:
     """What came of a program."""
 
     how: How
-    """It ended by itself, a signal killed it, its time was up, or it wrote too much."""
+    """It ended by itself, a signal killed it, its time was up, it wrote too much, or bubblewrap
+    could not start it and says why in `errors`."""
     code: int | None
     """Its exit code, where it ended by itself."""
     output: str
@@ -143,6 +145,8 @@ class Sandbox:
         code = process.returncode if how == "exit" else None
         if code is not None and (code < 0 or code > 128):
             how, code = "killed", None
+        if code == 1 and not out and err.startswith(_COMPLAINT):
+            how, code = "not_started", None
         return Ran(how=how, code=code, output=_text(out), errors=_text(err))
 
 
