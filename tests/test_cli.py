@@ -23,6 +23,7 @@ from its_agent.bench.runs import read_runs
 from its_agent.budget import Budget, Usage
 from its_agent.cli import main
 from its_agent.events import Event, Generating, Routed, Solved, Spent
+from its_agent.policy import STRATEGIES
 from its_agent.terminal.flow import Flow
 from its_agent.terminal.live import PlainLines, line, view, votes
 from its_agent.terminal.solve import at_most
@@ -274,6 +275,15 @@ def test_bench_makes_runs_resumes_and_reports(
     assert run("bench", "report", str(out), "--out", str(page)) == 0
     assert "its-agent bench problems.jsonl --limit 2" in page.read_text()
     assert page.with_name("runs.svg").read_text().startswith("<svg")
+
+
+def test_every_strategy_and_verifier_is_listed_on_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("strategies") == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert set(STRATEGIES) | {"AnswerCheck", "CodeTests"} <= set(listed)
+    assert len(listed) == len(STRATEGIES) + 4 + 2 + 3
 
 
 # Views
