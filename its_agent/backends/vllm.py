@@ -48,9 +48,9 @@ class VLLMBackend:
     `base_url` is taken with or without `/v1`. `model` defaults to the only one served. `sampling`
     goes out with every request as it is, but a request's own temperature wins. `timeout` is the
     longest silence in seconds, waiting in the engine's queue included, `max_concurrency` the most
-    streams open at once; further ones wait. Nothing is retried here, and no `seed` is ever sent.
-    What the server refuses because it lacks a capability is not asked for again. Raises
-    InvalidOption.
+    streams open at once, and the most solves of one agent under way; further ones wait. Nothing is
+    retried here, and no `seed` is ever sent. What the server refuses because it lacks a capability
+    is not asked for again. Raises InvalidOption.
     """
 
     def __init__(
