@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -91,7 +92,10 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     algorithm = _algorithm(state)
     standing, weights = _standing(state, algorithm)
-    wave = algorithm.ask(standing)
+    share = share_left(state)
+    is_ending = bool(state.search and state.search["is_ending"])
+    is_ending = is_ending or _must_end(state, context, algorithm, standing, weights, share)
+    wave = _to_the_end(algorithm, standing, weights) if is_ending else algorithm.ask(standing)
     brought = await _buy_wave(state, context, standing, wave, weights)
     for expansion, taken in zip(wave, brought, strict=True):
         steps = _steps_of(taken)
@@ -99,14 +103,21 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
         results = [_result(s, w, state) for s, w in zip(steps, grown.values(), strict=True)]
         standing = algorithm.tell(standing, expansion, results)
         weights |= grown
-    update = paid(state, context, sum(brought, Taken()), path="search", arm=_name(state))
+    taken = sum(brought, Taken())
+    update = paid(state, context, taken, path="search", arm=_name(state))
     if not algorithm.finished(standing):
-        ahead = [_request(state, context, standing, e, weights) for e in algorithm.ask(standing)]
+        left = None if share is None else share - taken.usage.compute
+        ends_next = is_ending or _must_end(state, context, algorithm, standing, weights, left)
+        next_wave = _to_the_end(algorithm, standing, weights) if ends_next else None
+        asked = next_wave or algorithm.ask(standing)
+        ahead = [_request(state, context, standing, e, weights) for e in asked]
         update["intent"] = await intent(context, [r for r in ahead if r is not None])
     return update | Update(
         search={
             "standing": standing.to_plain(),
             "weights": {node: asdict(weight) for node, weight in weights.items()},
+            "is_ending": is_ending,
+            "least": _whole_path(state, context) if is_ending else MIN_TOKENS,
         },
         explored_nodes=state.explored_nodes + sum(len(_steps_of(taken)) for taken in brought),
     )
@@ -116,10 +127,11 @@ async def after_expansion(state: State) -> Literal["expand", "harvest"]:
     """Go on until the algorithm has what it wants, or nothing is left to pay with."""
     standing, _ = _standing(state, _algorithm(state))
     share = share_left(state)
+    assert state.search is not None
     over = (
         state.stopped_because is not None
         or _algorithm(state).finished(standing)
-        or (share is not None and share < MIN_TOKENS)
+        or (share is not None and share < state.search["least"])
     )
     return "harvest" if over else "expand"
 
@@ -137,6 +149,48 @@ async def harvest(state: State, runtime: Runtime[Context]) -> Update:
         "candidates": [*state.bought["candidates"], *(c.id for c in found)],
     }
     return Update(candidates=[plain_candidate(c) for c in found], bought=bought, search=None)
+
+
+def _must_end(
+    state: State,
+    context: Context,
+    algorithm: Search,
+    standing: SearchState,
+    weights: Mapping[str, Weight],
+    share: int | None,
+) -> bool:
+    """Whether nothing is complete yet, and the share would not pay for a whole path after the
+    next wave."""
+    if share is None or standing.tree.done_leaves() or not standing.tree.explored:
+        return False
+    price = sum(_worst(state, context, e, weights) for e in algorithm.ask(standing))
+    return share - price < _whole_path(state, context)
+
+
+def _to_the_end(
+    algorithm: Search, standing: SearchState, weights: Mapping[str, Weight]
+) -> tuple[Expansion, ...]:
+    """The likeliest of the open paths, those first that none was completed from."""
+    ends = Counter(node.parent for node in standing.tree.done_leaves())
+    open_paths = sorted(
+        algorithm.ask(standing),
+        key=lambda e: (ends[e.node], -weights.get(e.node, Weight()).mean),
+    )
+    return tuple(Expansion(node=e.node, width=1, to_end=True) for e in open_paths[:1])
+
+
+def _whole_path(state: State, context: Context) -> int:
+    """Compute units that a path costs at most from the beginning to its end, and so any rest."""
+    tokens = state.prompt_tokens + context.settings.max_tokens
+    return math.ceil(tokens * context.backend.relative_cost)
+
+
+def _worst(
+    state: State, context: Context, expansion: Expansion, weights: Mapping[str, Weight]
+) -> int:
+    read = state.prompt_tokens + weights.get(expansion.node, Weight()).tokens
+    tokens = read + expansion.width * context.settings.step_tokens
+    return math.ceil(tokens * context.backend.relative_cost)
 
 
 async def _buy_wave(

@@ -426,6 +426,25 @@ async def test_refinement_ends_when_nothing_improves() -> None:
     assert solution.answer == "18.0"
 
 
+@pytest.mark.parametrize(
+    "strategy", ["beam", "a_star", "dvts", "rebase", "particle_filter", "entropic_particle_filter"]
+)
+@pytest.mark.parametrize("budget", [700, 1_000, 1_500])
+async def test_a_search_that_cannot_go_on_takes_its_likeliest_path_to_the_end(
+    strategy: str, budget: int
+) -> None:
+    def endless(request: Request, index: int) -> Reply:
+        if request.stop:
+            return Reply(text=f"Step {index}.\n\n", tokens=30, logprob=-0.1 - index / 10)
+        return boxed(18, tokens=100)
+
+    backend = ScriptedBackend(endless)
+    solution = await solved(backend, budget, strategy=strategy)
+    assert solution.answer == "18"
+    assert solution.text.startswith("Step 0.")
+    assert solution.receipt.spent.compute <= budget
+
+
 @pytest.mark.parametrize("strategy", ["beam", "a_star"])
 async def test_a_search_continues_partial_solutions_step_by_step(strategy: str) -> None:
     def script(request: Request, index: int) -> Reply:
