@@ -25,7 +25,7 @@ def solve_graph(*, estimates: bool = True) -> StateGraph[State, Context, State, 
 
     `estimates` puts the estimate of difficulty first, for strategies that have use for it. `route`
     and `verify` name the node that comes next themselves: a conditional edge would have LangGraph
-    read the whole state once more, a tenth of a millisecond each time.
+    read the whole state once more each time.
     """
     graph = StateGraph(State, Context, output_schema=Outcome)
     graph.add_node(route)

@@ -24,8 +24,8 @@ MAX_SEQUENCES = 64
 # Measured: the three processes of a CPU engine, without weights and without KV space.
 RUNTIME_BYTES = 3 * GIB
 STREAM_INTERVAL = 8
-"""Tokens in a piece of a stream: the server shares the cores with the engine, which gets a tenth
-faster where it has less to send."""
+"""Tokens in a piece of a stream: the server shares the cores with the engine, which is faster
+where there is less to send."""
 SMALLEST_KV = GIB // 2
 LARGEST_KV = 4 * GIB
 
