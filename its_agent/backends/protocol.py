@@ -30,7 +30,7 @@ class Request:
     stop: tuple[str, ...] = ()
     """Strings that end a sample; they stay part of its text."""
     logprobs: bool = True
-    """Log-probabilities of the chosen tokens are wanted; they slow an engine down, on a CPU most."""
+    """Log-probabilities of the chosen tokens are wanted; they slow an engine down, a CPU most."""
     top_logprobs: int = 0
     """Alternatives reported for every generated token."""
     schema: Mapping[str, Any] | None = None
