@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from its_agent.backends.bill import Bill, Sample
 from its_agent.backends.protocol import Backend, Capability, Offer, Request, Revivable, Tokens
@@ -26,6 +26,8 @@ from its_agent.errors import (
 from its_agent.events import Emitter, Generating, Retrying, Spent
 from its_agent.ledger import Ledger, Remaining, Reservation
 from its_agent.stop_signal import StopSignal
+
+T = TypeVar("T")
 
 MIN_TOKENS = 16
 """A sample is not bought with less room than this, unless the request itself asks for less."""
@@ -62,10 +64,22 @@ class Purchase:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read(Generic[T]):
+    """What a piece of work brought that is not streamed; no value where it was cut off."""
+
+    value: T | None = None
+    usage: Usage = Usage()
+    failure: BackendError | None = None
+    interrupted: EndOfTime | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Meter:
-    """What the scopes of one solve share: prompts already read, and counts for the receipt."""
+    """What the scopes of one solve share: prompts already read, and counts for the receipt. A
+    further model has a meter of its own, whose counts go up in that of the solve."""
 
+    of_solve: Meter | None = field(default=None, repr=False)
     read: set[int] = field(default_factory=set[int])
     lacks: set[str] = field(default_factory=set[str])
     """Capabilities that the server turned out not to have."""
@@ -76,6 +90,13 @@ class Meter:
     estimated_tokens: int = 0
     """Charged by an estimate, since nobody counted them."""
     retries: int = 0
+
+    def count(self, **counts: int) -> None:
+        """Add to the counts, here and in the meter of the solve."""
+        for name, more in counts.items():
+            setattr(self, name, getattr(self, name) + more)
+        if self.of_solve is not None:
+            self.of_solve.count(**counts)
 
     def to_plain(self) -> dict[str, Any]:
         """What outlives a kill; which prompts the prefix cache still holds does not."""
@@ -119,6 +140,68 @@ class MeteredBackend:
         return MeteredBackend(
             self._backend, scope, self._emit, offer=self._offer, stop=self._stop, meter=self.meter
         )
+
+    async def at(self, backend: Backend) -> MeteredBackend:
+        """Return the door to another model, paid from the same ledger. Raises a BackendError where
+        it does not say what it is, and BudgetExceeded when the time is up."""
+        if backend is self._backend:
+            return self
+        try:
+            async with self._stop.guard(self._ledger.remaining.seconds):
+                offer = await backend.offer()
+        except TimeoutError:
+            raise self._out_of_time() from None
+        return MeteredBackend(
+            backend,
+            self._ledger,
+            self._emit,
+            offer=offer,
+            stop=self._stop,
+            meter=Meter(of_solve=self.meter),
+        )
+
+    async def read(
+        self, work: Callable[[], Awaitable[tuple[T, Usage]]], *, worst: Usage, purpose: str
+    ) -> Read[T]:
+        """Do one piece of work that is not streamed and tells its usage at its end, such as reading
+        a text's log-probabilities. Where it is cut off or fails after it was taken on, `worst` is
+        charged, as a bound.
+
+        Raises BudgetExceeded where the budget has no room for `worst`.
+        """
+        failure: BackendError | None = None
+        interrupted: EndOfTime | None = None
+        value: T | None = None
+        reservation: Reservation | None = None
+        usage = worst
+        try:
+            async with self._stop.guard(self._ledger.remaining.seconds):
+                _, reservation = await self._ledger.acquire(partial(self._whole, worst), purpose)
+                value, usage = await work()
+        except TimeoutError:
+            interrupted = self.interruption
+        except (BackendRefused, BackendUnreachable) as turned_away:
+            failure, usage = turned_away, Usage(requests=1)
+        except BackendError as error:
+            failure = error
+        finally:
+            if reservation is not None:
+                reservation.settle(usage)
+                self.meter.count(
+                    engine_prompt_tokens=usage.prompt_tokens,
+                    unseen_tokens=usage.completion_tokens + usage.prompt_tokens
+                    if usage is worst
+                    else 0,
+                )
+                self._emit(Spent, purpose=purpose, usage=usage)
+        paid = Usage() if reservation is None else usage
+        return Read(value=value, usage=paid, failure=failure, interrupted=interrupted)
+
+    def _whole(self, worst: Usage, left: Remaining) -> tuple[None, Usage]:
+        shortfall = self._ledger.shortfall(worst, left)
+        if shortfall is not None:
+            raise shortfall
+        return None, worst
 
     def can(self, capability: Capability) -> bool:
         """Whether the backend offers it and has not refused it so far."""
@@ -194,7 +277,7 @@ class MeteredBackend:
             made = await self._try(retry.request, purpose, watch, decided)
         except BudgetExceeded:
             return Purchase(notes=(f"{failure}; nothing is left to try again",))
-        self.meter.retries += 1
+        self.meter.count(retries=1)
         return replace(made, notes=(f"tried again after: {failure}", *made.notes))
 
     async def _recover(self, failure: BackendError, wait: float) -> None:
@@ -282,9 +365,11 @@ class MeteredBackend:
     def _settle(self, bill: Bill, reservation: Reservation, request: Request) -> None:
         usage = bill.usage
         reservation.settle(usage)
-        self.meter.engine_prompt_tokens += usage.prompt_tokens * request.n
-        self.meter.unseen_tokens += bill.unseen
-        self.meter.estimated_tokens += bill.estimated
+        self.meter.count(
+            engine_prompt_tokens=usage.prompt_tokens * request.n,
+            unseen_tokens=bill.unseen,
+            estimated_tokens=bill.estimated,
+        )
         if bill.answered_one:
             self.meter.lacks.add("n")
         self._emit(Spent, purpose=reservation.purpose, usage=usage)

@@ -2,16 +2,26 @@
 
 from its_agent.verifiers.code import CodeTests
 from its_agent.verifiers.exact import AnswerCheck
-from its_agent.verifiers.protocol import Examiner, Result, Verifier
+from its_agent.verifiers.protocol import (
+    Conversation,
+    Examiner,
+    Reading,
+    Result,
+    Scorer,
+    Verifier,
+)
 from its_agent.verifiers.sandbox import Limits, Ran, Sandbox
 
 __all__ = [
     "AnswerCheck",
     "CodeTests",
+    "Conversation",
     "Examiner",
     "Limits",
     "Ran",
+    "Reading",
     "Result",
     "Sandbox",
+    "Scorer",
     "Verifier",
 ]
