@@ -66,6 +66,7 @@ class Stream:
             self.runs_on = self.runs_on or bool(delta.text)
             return
         self.logprobs.extend(delta.logprobs)
+        self.confidences.extend(delta.confidences)
         self.confidences.extend(
             token_confidence(alternatives.values())
             for alternatives in delta.top_logprobs

@@ -49,6 +49,8 @@ class Delta:
     logprobs: tuple[float, ...] = ()
     """Log-probabilities of the chosen tokens in this piece."""
     top_logprobs: tuple[Mapping[str, float], ...] = ()
+    confidences: tuple[float, ...] = ()
+    """Confidence of each token, from a recording that kept no alternatives."""
     tokens: int
     """Tokens that this sample has generated so far, this piece included."""
     estimated: bool = False

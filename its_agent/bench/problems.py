@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from its_agent.answers import canonical
 from its_agent.errors import InvalidInput, InvalidOption
+from its_agent.solution import Problem
 
 Row = TypeVar("Row", bound=BaseModel)
+
+CODE_ONLY = "Reply with the code alone, in one fenced block."
 
 
 class _Named(BaseModel):
@@ -26,7 +29,30 @@ class BenchProblem(_Named):
 
     problem: str = Field(min_length=1)
     answer: str
-    """The answer that counts as right."""
+    """The answer that counts as right, where there are no tests."""
+    tests: tuple[str, ...] = ()
+    """Lines of Python that a right program passes. The first is shown and may be run by a verifier;
+    the others grade."""
+    test_setup: str = ""
+
+    @property
+    def posed(self) -> Problem:
+        """What a solver is given."""
+        if not self.tests:
+            return Problem.of(self.problem)
+        shown = self.tests[0]
+        text = f"{self.problem}\n\nThe code must pass this test:\n\n{shown}\n\n{CODE_ONLY}"
+        return Problem(
+            [{"role": "user", "content": text}], answer_type="text", tests=self._runnable(shown)
+        )
+
+    @property
+    def grading_tests(self) -> tuple[str, ...]:
+        """The tests that decide whether a program is right: all, as one may be all there is."""
+        return self._runnable(*self.tests)
+
+    def _runnable(self, *tests: str) -> tuple[str, ...]:
+        return (self.test_setup, *tests) if self.test_setup else tests
 
 
 def read_problems(path: Path, *, limit: int, exclude: Sequence[Path] = ()) -> list[BenchProblem]:

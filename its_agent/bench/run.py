@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from its_agent.agent import Agent
 from its_agent.backends.protocol import Backend
+from its_agent.backends.recording import RecordingBackend
+from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
 from its_agent.errors import BackendLost, InvalidInput, SolveFailed
 from its_agent.receipt import Fingerprint, Receipt
-from its_agent.solution import Problem
+from its_agent.verifiers import Sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ async def run_jobs(
     concurrency: int,
     command: str,
     on_run: Callable[[Run], None],
+    sandbox: Sandbox | None = None,
     max_tokens: int = 512,
     temperature: float = 0.8,
     top_p: float = 0.95,
@@ -89,17 +92,24 @@ async def run_jobs(
     """Make every run of the plan, `concurrency` problems at once, and hand over each.
 
     A backend that goes away ends the benchmark with its BackendError, so that no run counts as
-    wrong for it; any other failure of a run is recorded.
+    wrong for it; any other failure of a run is recorded. A RecordingBackend is replayed from its
+    beginning by every run.
     """
     strategies = {job.strategy for jobs in plan for job in jobs}
     waiting = iter(plan)
     make = partial(Agent, backend, max_tokens=max_tokens, temperature=temperature, top_p=top_p)
     async with _agents(strategies, make) as agents:
-        engine = (await backend.offer()).fingerprint
+        bench = Bench(
+            agents=agents,
+            engine=(await backend.offer()).fingerprint,
+            command=command,
+            grader=Grader(sandbox),
+            recording=backend if isinstance(backend, RecordingBackend) else None,
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(concurrency, len(plan))):
-                    group.create_task(_work(waiting, agents, command, engine, on_run))
+                    group.create_task(_work(waiting, bench, on_run))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
 
@@ -112,30 +122,40 @@ async def _agents(
         yield {name: await stack.enter_async_context(make(strategy=name)) for name in strategies}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What all runs of a benchmark share."""
+
+    agents: Mapping[str, Agent]
+    engine: Fingerprint
+    command: str
+    grader: Grader
+    recording: RecordingBackend | None = None
+
+    async def run(self, job: Job) -> Run:
+        """Solve one problem and record it. Raises BackendError when the backend goes away."""
+        with self.recording.replay() if self.recording else nullcontext():
+            return await self._run(job)
+
+    async def _run(self, job: Job) -> Run:
+        named = {"strategy": job.strategy, "command": self.command}
+        agent, problem, budget = self.agents[job.strategy], job.problem, job.budget
+        try:
+            solution = await agent.asolve(problem.posed, max_compute_budget=budget)
+        except (InvalidInput, SolveFailed) as error:
+            if isinstance(error, SolveFailed):
+                _refuse_lost(error.receipt)
+            return failed_run(problem, error, budget=budget, engine=self.engine, **named)
+        _refuse_lost(solution.receipt)
+        return await solved_run(problem, solution, self.grader, budget=budget, **named)
+
+
 async def _work(
-    waiting: Iterator[Sequence[Job]],
-    agents: Mapping[str, Agent],
-    command: str,
-    engine: Fingerprint,
-    on_run: Callable[[Run], None],
+    waiting: Iterator[Sequence[Job]], bench: Bench, on_run: Callable[[Run], None]
 ) -> None:
     for jobs in waiting:
         for job in jobs:
-            on_run(await make_run(job, agents[job.strategy], command=command, engine=engine))
-
-
-async def make_run(job: Job, agent: Agent, *, command: str, engine: Fingerprint) -> Run:
-    """Solve one problem and record it. Raises BackendError when the backend goes away."""
-    named = {"strategy": job.strategy, "command": command}
-    problem = Problem.of(job.problem.problem)
-    try:
-        solution = await agent.asolve(problem, max_compute_budget=job.budget)
-    except (InvalidInput, SolveFailed) as error:
-        if isinstance(error, SolveFailed):
-            _refuse_lost(error.receipt)
-        return failed_run(job.problem, error, budget=job.budget, engine=engine, **named)
-    _refuse_lost(solution.receipt)
-    return solved_run(job.problem, solution, budget=job.budget, **named)
+            on_run(await bench.run(job))
 
 
 def _refuse_lost(receipt: Receipt) -> None:

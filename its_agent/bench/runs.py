@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem, is_right
 from its_agent.budget import Usage
 from its_agent.errors import InvalidInput, ItsAgentError, SolveFailed
 from its_agent.receipt import Fingerprint, Receipt
 from its_agent.solution import Candidate, Solution
+
+LONGEST_ANSWER = 200
+"""Characters of a candidate's answer that are kept."""
 
 RunKey = tuple[str, str, int]
 """Problem id, strategy and budget."""
@@ -24,6 +29,9 @@ class Sample(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     answer: str | None
+    """A long one is named by its digest."""
+    right: bool | None = None
+    """None in records that were not graded sample by sample."""
     logprob: float | None
     tokens: int
     path: str
@@ -31,10 +39,11 @@ class Sample(BaseModel):
     finish: str
 
     @classmethod
-    def of(cls, candidate: Candidate) -> Sample:
+    def of(cls, candidate: Candidate, *, right: bool) -> Sample:
         """Keep what a later analysis needs."""
         return cls(
-            answer=candidate.answer,
+            answer=_short(candidate.answer),
+            right=right,
             logprob=candidate.mean_logprob,
             tokens=candidate.usage.completion_tokens,
             path=candidate.path,
@@ -73,25 +82,43 @@ class Run(BaseModel):
         return (self.id, self.strategy, self.budget)
 
     @property
+    def covered(self) -> bool:
+        """Whether any of its candidates is right: what the best selection could have got."""
+        return any(
+            is_right(one.answer, self.gold) if one.right is None else one.right
+            for one in self.candidates
+        )
+
+    @property
     def raw_tokens(self) -> int:
         """Tokens read and generated, those from the prefix cache included."""
         return self.spent.prompt_tokens + self.spent.completion_tokens
 
 
-def solved_run(
-    problem: BenchProblem, solution: Solution, *, strategy: str, budget: int, command: str
+async def solved_run(
+    problem: BenchProblem,
+    solution: Solution,
+    grader: Grader,
+    *,
+    strategy: str,
+    budget: int,
+    command: str,
 ) -> Run:
-    """Record a solve that returned."""
+    """Grade and record a solve that returned."""
+    rights = [await grader.is_right(problem, candidate.answer) for candidate in solution.candidates]
     return Run(
         id=problem.id,
         strategy=strategy,
         budget=budget,
         gold=problem.answer,
         answer=solution.answer,
-        correct=is_right(solution.answer, problem.answer),
+        correct=await grader.is_right(problem, solution.answer),
         confidence=solution.confidence,
         status=solution.status,
-        candidates=tuple(Sample.of(candidate) for candidate in solution.candidates),
+        candidates=tuple(
+            Sample.of(candidate, right=right)
+            for candidate, right in zip(solution.candidates, rights, strict=True)
+        ),
         command=command,
         **_paid(solution.receipt),
     )
@@ -140,6 +167,12 @@ def _paid(receipt: Receipt) -> dict[str, Any]:
         "steps": tuple(receipt.to_dict()["steps"]),
         "engine": receipt.engine,
     }
+
+
+def _short(answer: str | None) -> str | None:
+    if answer is None or len(answer) <= LONGEST_ANSWER:
+        return answer
+    return f"sha256:{hashlib.sha256(answer.encode()).hexdigest()}"
 
 
 def read_runs(path: Path) -> list[Run]:

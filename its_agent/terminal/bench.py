@@ -21,6 +21,9 @@ from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, T
 from its_agent.terminal.pace import Pace
 
 if TYPE_CHECKING:
+    from its_agent.backends.protocol import Backend
+    from its_agent.bench.bound import Coverage
+    from its_agent.bench.problems import BenchProblem
     from its_agent.bench.run import Job
     from its_agent.bench.runs import Run
 
@@ -55,6 +58,7 @@ class Plan:
     top_p: float
     model: str | None
     out: Path
+    record: Path | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -73,6 +77,7 @@ class Plan:
             "--temperature": self.temperature,
             "--top-p": self.top_p,
             "--model": self.model,
+            "--record": self.record and self.record.name,
             "--out": self.out.name,
         }
         given = [("--exclude", path.name) for path in self.exclude]
@@ -118,6 +123,10 @@ def run(
     max_tokens: MaxTokens = 512,
     temperature: Temperature = 0.8,
     top_p: TopP = 0.95,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Keep samples in this file: all strategies get the same ones."),
+    ] = None,
     model: Model = None,
     base_url: BaseUrl = None,
 ) -> None:
@@ -134,6 +143,7 @@ def run(
         top_p=top_p,
         model=model,
         out=out,
+        record=record,
     )
     earlier = _earlier(out)
     jobs = plan.jobs(earlier)
@@ -182,7 +192,7 @@ async def bench_at(
         append_run(plan.out, made)
         pace.tell(made)
 
-    async with aclosing(place.backend()) as backend:
+    async with aclosing(recorded(place.backend(), plan)) as backend:
         check_same_engine(earlier, (await backend.offer()).fingerprint)
         await run_jobs(
             jobs,
@@ -194,6 +204,68 @@ async def bench_at(
             temperature=plan.temperature,
             top_p=plan.top_p,
         )
+
+
+@bench_app.command()
+def bound(
+    problems: Annotated[Path, typer.Argument(help="JSON lines of id, problem, answer (or .gz).")],
+    *,
+    record: Annotated[Path, typer.Option(help="The file that samples are kept in.")],
+    out: Annotated[Path, typer.Option(help="The Markdown file that the section goes to.")],
+    samples: Annotated[int, typer.Option(min=1, help="Warm samples a problem.")] = 16,
+    limit: Annotated[int, typer.Option(help="How many problems, from the first.")] = 30,
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option(help="Leave out the problems of this file; may be given several times."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Problems worked on at once.")] = 4,
+    model: Model = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Take many samples of each problem: pass@k, which no selection can pass."""
+    from its_agent.bench.bound import coverage_section
+    from its_agent.bench.problems import read_problems
+
+    chosen = read_problems(problems, limit=limit, exclude=exclude or [])
+    make_writable(out)
+    words = ["its-agent", "bench", "bound", problems.name, "--limit", str(limit)]
+    words += [word for path in exclude or () for word in ("--exclude", path.name)]
+    words += ["--samples", str(samples), "--record", record.name, "--out", out.name]
+    console = Console(stderr=True)
+    with engine(base_url, model, console=console) as place:
+        seen = asyncio.run(_coverage(place, chosen, record, samples, concurrency, console))
+    section = coverage_section(seen, record.stem, shlex.join(words))
+    out.write_text(section, encoding="utf-8")
+    typer.echo(section, nl=False)
+
+
+async def _coverage(
+    place: Engine,
+    problems: Sequence[BenchProblem],
+    record: Path,
+    samples: int,
+    concurrency: int,
+    console: Console,
+) -> list[Coverage]:
+    from its_agent.backends.recording import RecordingBackend
+    from its_agent.bench.bound import measure_coverage
+
+    def tell(one: Coverage) -> None:
+        console.print(f"{one.id}: {one.right} of {one.samples} right", highlight=False)
+
+    async with aclosing(RecordingBackend(place.backend(), record)) as backend:
+        return await measure_coverage(
+            problems, backend, samples=samples, concurrency=concurrency, on_problem=tell
+        )
+
+
+def recorded(backend: Backend, plan: Plan) -> Backend:
+    """The backend, with the record that the plan asks for."""
+    from its_agent.backends.recording import RecordingBackend
+
+    if plan.record is None:
+        return backend
+    return RecordingBackend(backend, plan.record, max_tokens=plan.max_tokens)
 
 
 @bench_app.command()

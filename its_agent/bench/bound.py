@@ -1,0 +1,124 @@
+"""What any selection could reach at most: pass@k over many samples of each problem, all paid for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from math import comb
+
+from its_agent.answers import extract_answer
+from its_agent.backends.protocol import Request, Tokens
+from its_agent.backends.recording import RecordingBackend
+from its_agent.bench.grading import Grader
+from its_agent.bench.problems import BenchProblem
+from its_agent.budget import Budget
+from its_agent.preflight import initial_state
+from its_agent.prompts import ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What the warm samples of one problem, and the greedy one, came to."""
+
+    id: str
+    samples: int
+    right: int
+    greedy_right: bool
+    prompt_tokens: int
+    tokens: int
+    """Generated tokens of all warm samples."""
+
+    def passes(self, k: int) -> float:
+        """The chance that k of the samples hold a right one: 1 − C(n−c, k) / C(n, k) (pass@k,
+        arXiv 2107.03374)."""
+        return 1 - comb(self.samples - self.right, k) / comb(self.samples, k)
+
+    @property
+    def compute(self) -> int:
+        """Compute units of the warm samples, their prompt read once."""
+        return self.prompt_tokens + self.tokens
+
+
+async def measure_coverage(
+    problems: Sequence[BenchProblem],
+    backend: RecordingBackend,
+    *,
+    samples: int,
+    concurrency: int,
+    on_problem: Callable[[Coverage], None],
+    max_tokens: int = 512,
+    temperature: float = 0.8,
+    top_p: float = 0.95,
+) -> list[Coverage]:
+    """Take a greedy and `samples` warm samples of every problem, and grade them; what the record
+    holds is not bought again. Raises BackendError."""
+    grader, places = Grader(), asyncio.Semaphore(concurrency)
+    base = Request(
+        messages=(), n=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p
+    )
+
+    async def one(problem: BenchProblem) -> Coverage:
+        async with places:
+            with backend.replay():
+                covered = await _covered(problem, backend, grader, base)
+        on_problem(covered)
+        return covered
+
+    return list(await asyncio.gather(*map(one, problems)))
+
+
+async def _covered(
+    problem: BenchProblem, backend: RecordingBackend, grader: Grader, base: Request
+) -> Coverage:
+    state = initial_state(problem.posed, Budget(), "single_pass")
+    arm = "plain" if state.answer_type == "text" else "step_by_step"
+    warm = replace(base, messages=ask(arm, state.messages, state.answer_type))
+    cold = replace(warm, n=1, temperature=0.0, top_p=1.0)
+    (greedy, _), (texts, told) = [await _texts(backend, request) for request in (cold, warm)]
+    rights = [
+        await grader.is_right(problem, text and extract_answer(text, state.answer_type))
+        for text in (*greedy, *texts)
+    ]
+    return Coverage(
+        id=problem.id,
+        samples=base.n,
+        greedy_right=rights[0],
+        right=sum(rights[1:]),
+        prompt_tokens=told.prompt,
+        tokens=told.completion,
+    )
+
+
+async def _texts(backend: RecordingBackend, request: Request) -> tuple[list[str | None], Tokens]:
+    """The texts in their order, None for one that was cut off, and the counts."""
+    texts, ended = [""] * request.n, [False] * request.n
+    counts = Tokens(prompt=0, cached_prompt=0, completion=0)
+    async with aclosing(backend.stream(request)) as items:
+        async for item in items:
+            if isinstance(item, Tokens):
+                counts = item
+                continue
+            texts[item.index] += item.text
+            ended[item.index] = ended[item.index] or item.finish == "stop"
+    return [text if whole else None for text, whole in zip(texts, ended, strict=True)], counts
+
+
+def coverage_section(seen: Sequence[Coverage], name: str, command: str) -> str:
+    """The section as Markdown."""
+    samples = min(one.samples for one in seen)
+    sizes = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= samples]
+    mean = {k: sum(one.passes(k) for one in seen) / len(seen) for k in sizes}
+    greedy = sum(one.greedy_right for one in seen)
+    compute = sum(one.compute for one in seen) / len(seen)
+    head = " | ".join(f"pass@{k}" for k in sizes)
+    values = " | ".join(f"{mean[k]:.3f}" for k in sizes)
+    return (
+        f"## What selection could reach: {name}\n\n"
+        f"{samples} warm samples and a greedy one of each of {len(seen)} problems, made by\n\n"
+        f"```\n{command}\n```\n\n"
+        f"| greedy | {head} |\n|{'---:|' * (len(sizes) + 1)}\n"
+        f"| {greedy / len(seen):.3f} | {values} |\n\n"
+        f"All {samples} samples of a problem cost {compute:,.0f} compute units on average.\n"
+    )
