@@ -1,4 +1,4 @@
-"""What any selection could reach at most: pass@k over many samples of each problem, all paid for."""
+"""What any selection could reach at most: pass@k over many samples of each problem."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def measure_coverage(
 async def _covered(
     problem: BenchProblem, backend: RecordingBackend, grader: Grader, base: Request
 ) -> Coverage:
-    state = initial_state(problem.posed, Budget(), "single_pass")
+    state = initial_state(problem.posed, Budget(compute=1), "single_pass")
     arm = "plain" if state.answer_type == "text" else "step_by_step"
     warm = replace(base, messages=ask(arm, state.messages, state.answer_type))
     cold = replace(warm, n=1, temperature=0.0, top_p=1.0)
