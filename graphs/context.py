@@ -12,7 +12,7 @@ from its_agent.events import Emitter
 from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate, Message
-from its_agent.verifiers import Examiner, Result, Verifier
+from its_agent.verifiers import Examiner, Result, Scorer, Verifier, Witness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,9 @@ class Context:
     settings: Settings
     verifiers: tuple[Verifier, ...] = ()
     examiners: tuple[Examiner, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    scorers: tuple[Scorer, ...] = ()
+    """The first one's scores are what a strategy ranks by."""
     found: dict[tuple[str, str], Result] = field(default_factory=dict[tuple[str, str], Result])
     """What examiners, by name, have found out about answers."""
     durable: bool = False

@@ -5,33 +5,57 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from its_agent.backends.metered import MeteredBackend
-from its_agent.budget import Budget
+from its_agent.budget import Budget, Usage
 from its_agent.graphs.context import Context
 from its_agent.graphs.sampling import Taken
 from its_agent.graphs.state import State, Update, flat, note, plain_candidate, plain_usage
+from its_agent.receipt import StopReason
 from its_agent.solution import Candidate
 
 
 def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -> Update:
-    """Record a purchase: its candidates, its price, and what ended it early."""
+    """Record a purchase of samples."""
+    update = bought(
+        state,
+        context,
+        path=path,
+        arm=arm,
+        usage=taken.usage,
+        candidates=[c.id for c in taken.candidates],
+        stop=taken.stop,
+        troubles=[*taken.notes, *(str(t) for t in (taken.failure, taken.too_long) if t)],
+    )
+    return update | Update(candidates=[plain_candidate(c) for c in taken.candidates])
+
+
+def bought(
+    state: State,
+    context: Context,
+    *,
+    path: str,
+    arm: str,
+    usage: Usage,
+    candidates: Sequence[str],
+    stop: StopReason | None,
+    troubles: Sequence[str],
+) -> Update:
+    """Record a purchase: its candidates by id, its price, and what ended it early."""
     assert state.plan is not None
     before = state.bought["usage"] if state.bought else None
     update = Update(
-        candidates=[plain_candidate(c) for c in taken.candidates],
         bought={
             "path": path,
             "arm": arm,
             "why": state.plan["why"],
-            "usage": flat(taken.usage) if before is None else _add(before, taken),
-            "candidates": _ids(state) + [c.id for c in taken.candidates],
+            "usage": flat(usage) if before is None else _add(before, usage),
+            "candidates": [*_ids(state), *candidates],
         },
         intent=None,
     ) | books(context)
-    if taken.stop is not None:
-        update["stopped_because"] = taken.stop
-    number = len(state.steps) + 1
-    troubles = [*taken.notes, *(str(t) for t in (taken.failure, taken.too_long) if t)]
+    if stop is not None:
+        update["stopped_because"] = stop
     if troubles:
+        number = len(state.steps) + 1
         update["notes"] = [note(number, trouble) for trouble in troubles]
     return update
 
@@ -67,13 +91,15 @@ def _ids(state: State) -> list[str]:
     return list(state.bought["candidates"]) if state.bought else []
 
 
-def _add(before: dict[str, float], taken: Taken) -> dict[str, float]:
-    after = flat(taken.usage)
+def _add(before: dict[str, float], usage: Usage) -> dict[str, float]:
+    after = flat(usage)
     return {key: before[key] + after[key] for key in before}
 
 
-def describe(candidates: Sequence[Candidate]) -> str:
+def describe(candidates: Sequence[Candidate], *, judged: bool = False) -> str:
     """Say what was bought in a few words."""
+    if judged:
+        return f"scores of {len(candidates)}"
     cut = sum(c.finish == "length" for c in candidates)
     lost = sum(c.finish == "aborted" for c in candidates)
     parts = [f"{len(candidates)} sample" + ("" if len(candidates) == 1 else "s")]

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from its_agent.answers import canonical
 from its_agent.backends.protocol import Request
 from its_agent.difficulty import Belief
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
 from its_agent.graphs.intent import intent
+from its_agent.graphs.judging import SCORE, scorer_named, unseen, worst_judging
 from its_agent.graphs.refine import draft_requests
 from its_agent.graphs.sampling import prompt
 from its_agent.graphs.search import root_requests
 from its_agent.graphs.single_pass import buy_requests
-from its_agent.graphs.state import State, Update, candidates_of, flat, note, verdict_of
+from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, note, verdict_of
 from its_agent.policy import Buy, Situation, Stop
-from its_agent.policy.protocol import Path
+from its_agent.policy.judged import decide
+from its_agent.policy.protocol import SamplingPath, Scoring
 from its_agent.prompts import ARMS
-from its_agent.solution import Problem
+from its_agent.solution import Candidate, Problem
 
-FIRST_REQUESTS: Mapping[Path, Callable[[State, Context, Buy], list[Request]]] = {
+FIRST_REQUESTS: Mapping[SamplingPath, Callable[[State, Context, Buy], list[Request]]] = {
     "single_pass": buy_requests,
     "attempts": buy_requests,
     "refine": draft_requests,
     "search": root_requests,
 }
 """What the first superstep of a path will ask for."""
-Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "__end__"]
+Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "judging", "__end__"]
 IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
 
@@ -45,7 +48,7 @@ async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
     except (BackendError, BudgetExceeded) as trouble:
         reason = "backend_lost" if isinstance(trouble, BackendError) else context.door.interruption
         return _stop(context, Stop(reason=reason, why=str(trouble)), number=len(state.steps) + 1)
-    decision = context.strategy.policy(situation) if _fruitful(state) else IN_VAIN
+    decision = decide(context.strategy.policy, situation) if _fruitful(state) else IN_VAIN
     if isinstance(decision, Stop):
         return _stop(context, decision)
     context.emit(
@@ -57,9 +60,16 @@ async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
         bought=None,
     )
     if context.durable:
-        requests = FIRST_REQUESTS[decision.path](state, context, decision)
-        update["intent"] = await intent(context, requests)
+        update["intent"] = await _first_intent(state, context, decision)
     return Command(update=update, goto=decision.path)
+
+
+async def _first_intent(state: State, context: Context, decision: Buy) -> Plain | None:
+    if decision.path != "judging":
+        return await intent(context, FIRST_REQUESTS[decision.path](state, context, decision))
+    scorer = scorer_named(context, decision.arm)
+    new = unseen(state, scorer, candidates_of(state))
+    return flat(worst_judging(state, scorer, new))
 
 
 def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Command[Next]:
@@ -72,13 +82,15 @@ def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Com
 
 def _fruitful(state: State) -> bool:
     """Whether the last purchase brought anything at all; the same one would fail again."""
-    return not state.steps or state.steps[-1]["spent"]["compute"] > 0
+    if not state.steps or state.steps[-1]["path"] == "judging":
+        return True
+    return bool(state.steps[-1]["spent"]["compute"] > 0)
 
 
 def _at_most(decision: Buy, situation: Situation) -> float | None:
     """Compute units that the purchase may cost; None for all that is left, without a limit."""
     left = situation.remaining.compute
-    if decision.path in ("refine", "search"):
+    if decision.path in ("refine", "search", "judging"):
         return None if left is None else left * decision.share
     requests = 1 + (decision.greedy_first and decision.samples > 1)
     tokens = requests * situation.prompt_tokens + decision.samples * situation.max_tokens
@@ -103,6 +115,9 @@ async def situation_of(state: State, context: Context) -> Situation:
         bought=Counter(step["path"] for step in state.steps),
         samples=len(ended),
         sample_tokens=sum(c.usage.completion_tokens for c in ended),
+        answers=len(
+            {canonical(c.answer, state.answer_type) for c in ended if c.answer is not None}
+        ),
         leading=verdict.votes if verdict and leading is not None else 0,
         agreeing=state.steps[-1]["agreeing"] if state.steps else 0,
         settled=bool(verdict and verdict.settled),
@@ -110,7 +125,25 @@ async def situation_of(state: State, context: Context) -> Situation:
         has_checks=bool(context.verifiers or context.examiners),
         can_search=context.door.can("continue_partial") and context.door.can("logprobs"),
         refined_to_an_end=state.refined_to_an_end,
+        scoring=_scoring(state, context, candidates),
+        scores=tuple(c.signals[SCORE] for c in candidates if SCORE in c.signals),
         supply=await _supply(state, context),
+    )
+
+
+def _scoring(
+    state: State, context: Context, candidates: Sequence[Candidate]
+) -> tuple[Scoring, ...]:
+    """What is left to score, and at what price."""
+    typical = state.prompt_tokens + context.settings.max_tokens
+    return tuple(
+        Scoring(
+            scorer=scorer.name,
+            unseen=len(unseen(state, scorer, candidates)),
+            each=scorer.typical(typical),
+            at_once=scorer.worst(typical).compute,
+        )
+        for scorer in context.scorers
     )
 
 

@@ -12,7 +12,7 @@ from its_agent.difficulty import Belief
 from its_agent.difficulty.first_wave import read_wave
 from its_agent.events import Estimated, Judged
 from its_agent.graphs.context import Context
-from its_agent.graphs.examination import examined
+from its_agent.graphs.examination import evidence, examined
 from its_agent.graphs.purchase import describe
 from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, plain_candidate
 from its_agent.selection.checking import check
@@ -36,7 +36,14 @@ async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["ro
     )
     verifiers = await examined(context, answers, within=_time_left(state, context))
     checked = check(answers, clusters, verifiers)
-    judgement = checked.applied_to(judge(candidates, checked.clusters, rule=context.strategy.rule))
+    judgement = checked.applied_to(
+        judge(
+            candidates,
+            checked.clusters,
+            rule=context.strategy.rule,
+            evidence=evidence(context, candidates),
+        )
+    )
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(
         candidates=[plain_candidate(c) for c in judgement.candidates],
@@ -74,9 +81,10 @@ def _step(
         "path": bought["path"],
         "arm": bought["arm"],
         "why": bought["why"],
-        "bought": describe(new),
+        "bought": describe(new, judged=bought["path"] == "judging"),
         "spent": bought["usage"],
         "outcome": _outcome(judgement),
+        "judged": bought["candidates"] if bought["path"] == "judging" else [],
         "agreeing": len(new) if len(answers) == 1 and None not in answers else 0,
     }
 
@@ -94,9 +102,9 @@ def _belief(state: State, context: Context, judgement: Judgement) -> Plain:
     """Replace what earlier waves said: the agreement is that of all samples together."""
     before = Belief.from_plain(state.belief)
     rest = Belief()
-    for evidence in before.evidence:
-        if evidence.source != "first_wave":
-            rest = rest.after(evidence)
+    for known in before.evidence:
+        if known.source != "first_wave":
+            rest = rest.after(known)
     wave = read_wave(leading=judgement.verdict.votes, samples=len(judgement.candidates))
     belief = rest.after(wave)
     context.emit(Estimated, source=wave.source, success=belief.success)

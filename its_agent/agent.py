@@ -24,7 +24,7 @@ from its_agent.policy import strategy_named
 from its_agent.solution import Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import Examiner, Verifier
+from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 
@@ -46,7 +46,7 @@ class Agent:
         top_p: float = 0.95,
         estimate: Iterable[str] = SOURCES,
         prices: Prices | None = None,
-        verifiers: Iterable[Verifier | Examiner] = (),
+        verifiers: Iterable[Verifier | Examiner | Witness | Scorer] = (),
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -56,7 +56,9 @@ class Agent:
         a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
         those of warm samples; `estimate` names the sources of difficulty that may be asked.
         `verifiers` know a right answer, at once or by running something: an answer that passes ends
-        the solve as "verified", one that fails has no vote. `checkpointer` is any LangGraph
+        the solve as "verified", one that fails has no vote. A witness, which can be wrong, and a
+        calibrated scorer add to an answer's log-odds; scorers are what strategies that rank by
+        scores go by, the first one before all. `checkpointer` is any LangGraph
         checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
         UnknownStrategy or InvalidOption.
         """
@@ -72,8 +74,10 @@ class Agent:
                 sources=_sources(estimate),
             ),
             prices=prices,
-            verifiers=tuple(v for v in judges if not isinstance(v, Examiner)),
+            verifiers=tuple(v for v in judges if isinstance(v, Verifier)),
             examiners=tuple(v for v in judges if isinstance(v, Examiner)),
+            witnesses=tuple(v for v in judges if isinstance(v, Witness)),
+            scorers=tuple(v for v in judges if isinstance(v, Scorer)),
             checkpointer=checkpointer,
             backend=connect(backend),
             equality=AnswerEquality(),

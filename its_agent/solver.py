@@ -29,7 +29,7 @@ from its_agent.policy import Strategy
 from its_agent.preflight import counted, initial_state
 from its_agent.solution import Candidate, Problem, Solution
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import CodeTests, Examiner, Verifier
+from its_agent.verifiers import CodeTests, Examiner, Scorer, Verifier, Witness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Solver:
     prices: Prices | None = None
     verifiers: tuple[Verifier, ...] = ()
     examiners: tuple[Examiner, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    scorers: tuple[Scorer, ...] = ()
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
 
@@ -211,6 +213,8 @@ class Solver:
             settings=self.settings,
             verifiers=self.verifiers,
             examiners=examiners,
+            witnesses=self.witnesses,
+            scorers=self.scorers or self.strategy.scorers,
             durable=options.thread_id is not None,
             notes=notes,
             paid=paid or [],

@@ -26,15 +26,18 @@ TOPOLOGY = """graph TD;
 	verify(verify)
 	single_pass(single_pass)
 	attempts(attempts)
+	judging(judging)
 	refine(refine)
 	search(search)
 	__end__([<p>__end__</p>]):::last
 	__start__ --> estimate;
 	attempts --> verify;
 	estimate --> route;
+	judging --> verify;
 	refine --> verify;
 	route -.-> __end__;
 	route -.-> attempts;
+	route -.-> judging;
 	route -.-> refine;
 	route -.-> search;
 	route -.-> single_pass;

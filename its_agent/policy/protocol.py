@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -11,7 +12,8 @@ from its_agent.ledger import Remaining
 from its_agent.receipt import StopReason
 from its_agent.solution import AnswerType
 
-Path = Literal["single_pass", "attempts", "refine", "search"]
+SamplingPath = Literal["single_pass", "attempts", "refine", "search"]
+Path: TypeAlias = SamplingPath | Literal["judging"]
 
 TYPICAL_TOKENS = 300
 """Length of a worked answer, until samples of this problem say better."""
@@ -25,7 +27,7 @@ class Buy:
 
     path: Path
     arm: str
-    """A prompt template; for "search" the algorithm's name."""
+    """A prompt template; for "search" the algorithm's name, for "judging" the scorer's."""
     samples: int
     why: str
     greedy_first: bool = False
@@ -48,6 +50,19 @@ Decision: TypeAlias = Buy | Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """What a scorer is yet to see, and its price in compute units."""
+
+    scorer: str
+    unseen: int
+    """Candidates with an answer that it has not scored."""
+    each: int
+    """What one of full length usually costs."""
+    at_once: int
+    """What must be free while one is scored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """All that a policy may look at."""
 
@@ -67,6 +82,8 @@ class Situation:
     """Samples that have ended so far, those without an answer included."""
     sample_tokens: int = 0
     """Tokens of all samples so far."""
+    answers: int = 0
+    """Different answers so far."""
     leading: int = 0
     """Votes for the leading answer."""
     agreeing: int = 0
@@ -78,6 +95,10 @@ class Situation:
     """There is a verifier that can tell a right answer."""
     can_search: bool = True
     """The backend continues partial answers and tells log-probabilities."""
+    scoring: tuple[Scoring, ...] = ()
+    """What judges are to be paid for, in the order of their weight."""
+    scores: tuple[float, ...] = ()
+    """Scores of the samples so far, by the first scorer."""
     refined_to_an_end: bool = False
     """A critique found nothing more, or nothing improved."""
     supply: Mapping[str, int | None]
@@ -98,16 +119,30 @@ class Situation:
 
         One that would be a little short still counts as 1.
         """
-        units = self.remaining.compute
+        units = self._unclaimed
         if self.remaining.requests is not None and self.remaining.requests < prompts:
             return 0
         if units is None:
             return MOST_AT_ONCE
         tokens = int(units / self.token_cost) - prompts * self.prompt_tokens
-        whole = tokens // self.max_tokens
+        whole = tokens // (self.max_tokens + self._scoring_tokens)
         if whole == 0 and tokens >= WORTHWHILE * min(self.typical_tokens, self.max_tokens):
             return 1
         return max(0, min(whole, MOST_AT_ONCE))
+
+    @property
+    def _unclaimed(self) -> int | None:
+        """Compute units left, without what scoring the samples so far will take."""
+        if self.remaining.compute is None:
+            return None
+        claimed = sum(one.unseen * one.each for one in self.scoring)
+        slack = max((one.at_once for one in self.scoring), default=0)
+        return max(0, self.remaining.compute - claimed - slack)
+
+    @property
+    def _scoring_tokens(self) -> int:
+        """What scoring one more sample costs, in tokens of the model that solves."""
+        return math.ceil(sum(one.each for one in self.scoring) / self.token_cost)
 
     def left(self, arm: str) -> int:
         """How many samples of an arm are to be had."""

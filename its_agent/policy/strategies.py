@@ -13,6 +13,7 @@ from its_agent.policy.protocol import Policy
 from its_agent.selection import rules
 from its_agent.selection.rules import Rule
 from its_agent.selection.self_certainty import TOP
+from its_agent.verifiers import Scorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Strategy:
     """What the backend must be able to do."""
     cost: str = "the whole budget"
     """What it uses of a budget."""
+    scorers: tuple[Scorer, ...] = ()
+    """What judges its candidates, unless the agent has scorers of its own."""
 
 
 LOGPROBS = "log-probabilities"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from its_agent.selection.confidence import vote_confidence
+from its_agent.selection.evidence import reweighed, updated
 from its_agent.selection.rules import Choice, Clusters, Rule, reliability, standings_of
 from its_agent.selection.stopping import settled
 from its_agent.selection.votes import Standing, Standings
@@ -32,14 +33,20 @@ def judge(
     clusters: Clusters,
     *,
     rule: Rule,
+    evidence: Sequence[float] = (),
 ) -> Judgement:
     """Weigh the candidates, and choose by the rule.
+
+    `evidence` holds what verifiers add to each candidate's log-odds of being right: in a vote it
+    multiplies the weights, and the chosen answer's confidence takes the mean of its votes'.
 
     The vote is settled when the chosen answer leads without log-probabilities by a Beta lead of
     SETTLED (Adaptive-Consistency, 2305.11860); votes of other arms than the first count by
     reliability.
     """
     choice = rule(candidates, clusters)
+    if any(evidence):
+        choice = reweighed(choice, candidates, clusters, evidence)
     standings, chosen = choice.standings, choice.chosen
     if chosen is None:
         return _abstention(candidates)
@@ -51,6 +58,8 @@ def judge(
     is_settled = _is_settled(candidates, clusters, clusters[chosen])
     share = {s.cluster: _share(s, standings) for s in standings.ranking}
     confidence = vote_confidence(votes=votes, samples=ended, mean_logprob=_mean_logprob(supporters))
+    if any(evidence):
+        confidence = updated(confidence, evidence, clusters, clusters[chosen])
     verdict = Verdict(
         candidate_id=candidates[chosen].id,
         answer=candidates[chosen].answer,

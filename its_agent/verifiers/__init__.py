@@ -1,7 +1,11 @@
-"""What can judge an answer: exact checks, and programs against tests in a sandbox."""
+"""What can judge an answer: exact checks, programs against tests in a sandbox, judges that ask a
+model, and what their word is worth."""
 
+from its_agent.verifiers.calibration import Calibrated, Calibration, HitRates
 from its_agent.verifiers.code import CodeTests
 from its_agent.verifiers.exact import AnswerCheck
+from its_agent.verifiers.generative import GenerativeVerifier
+from its_agent.verifiers.judge import Rating
 from its_agent.verifiers.protocol import (
     Conversation,
     Examiner,
@@ -9,19 +13,28 @@ from its_agent.verifiers.protocol import (
     Result,
     Scorer,
     Verifier,
+    Witness,
 )
 from its_agent.verifiers.sandbox import Limits, Ran, Sandbox
+from its_agent.verifiers.self_evaluation import PTrue
 
 __all__ = [
     "AnswerCheck",
+    "Calibrated",
+    "Calibration",
     "CodeTests",
     "Conversation",
     "Examiner",
+    "GenerativeVerifier",
+    "HitRates",
     "Limits",
+    "PTrue",
     "Ran",
+    "Rating",
     "Reading",
     "Result",
     "Sandbox",
     "Scorer",
     "Verifier",
+    "Witness",
 ]

@@ -19,6 +19,7 @@ Reading: TypeAlias = float | Literal["unknown", "broken"]
 """A score, higher for better; nothing to say; the scorer itself failed."""
 
 
+@runtime_checkable
 class Verifier(Protocol):
     """Judges an answer without spending tokens. What it passes is taken for right."""
 
@@ -44,6 +45,25 @@ class Examiner(Protocol):
 
     async def examine(self, answer: str) -> Result:
         """Judge an answer; never raises."""
+        ...
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """Judges an answer and can be wrong: what it says is evidence, of a weight that it knows."""
+
+    @property
+    def name(self) -> str:
+        """What reasons call it."""
+        ...
+
+    async def testify(self, answer: str) -> Result:
+        """Judge an answer; never raises."""
+        ...
+
+    def log_odds(self, result: Result) -> float:
+        """What the result adds to the log-odds that the answer is right; 0 for "unknown" and
+        "broken"."""
         ...
 
 

@@ -1,0 +1,52 @@
+"""Judges are paid before a solve ends: where scores can still change what is chosen."""
+
+from __future__ import annotations
+
+from its_agent.policy.protocol import Buy, Decision, Policy, Situation, Stop
+
+
+def decide(policy: Policy, situation: Situation) -> Decision:
+    """What the policy decides; where it stops and judges have not seen everything, they look
+    first."""
+    decision = policy(situation)
+    if isinstance(decision, Buy):
+        return decision
+    return judging(situation) or decision
+
+
+def judging(situation: Situation) -> Buy | None:
+    """Show the samples to the first scorer that has not seen them all, if it can matter: one answer
+    alone, or one that a check passes, stays what it is."""
+    if situation.verified or situation.answers < 2:
+        return None
+    for one in situation.scoring:
+        left = situation.remaining.compute
+        if one.unseen and (left is None or left >= one.at_once):
+            return Buy(
+                path="judging",
+                arm=one.scorer,
+                samples=one.unseen,
+                why=f"{situation.answers} answers, and {one.scorer} has not seen {one.unseen}",
+            )
+    return None
+
+
+class EachWave:
+    """Scores every wave before the next is decided on, for rules that stop by scores."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def __call__(self, situation: Situation) -> Decision:
+        first = next(iter(situation.scoring), None)
+        left = situation.remaining.compute
+        if first and first.unseen and not situation.verified:
+            if left is None or left >= first.at_once:
+                return Buy(
+                    path="judging",
+                    arm=first.scorer,
+                    samples=first.unseen,
+                    why=f"{first.scorer} has not seen {first.unseen} samples",
+                )
+            return Stop(reason="budget", why="what is left does not pay for scoring")
+        return self._policy(situation)
