@@ -16,9 +16,10 @@ Live runs against a real engine, one for each problem, strategy and budget. A bu
 units: one unit is one token read or generated, and prompt tokens that the engine served from its
 prefix cache cost nothing.
 
-Accuracy is followed by its 95% Wilson interval. Compute is what the receipt charges; *share* is
-mean compute by budget. *Raw tokens* counts every token read and generated, cached ones too: all
-runs share one engine and so its prefix cache. The runs of a problem are made close together, and
+Accuracy is followed by its 95% Wilson interval. *Any right* counts the runs with a right candidate
+among theirs: the bound (pass@k) for whatever could have been chosen from them. Compute is what the
+receipt charges; *share* is mean compute by budget. *Raw tokens* counts every token read and
+generated, cached ones too: all runs share one engine and so its prefix cache. The runs of a problem are made close together, and
 the strategies take turns at being first, so that each meets a cold cache equally often. *Seconds*
 are those of a run while others ran beside it.
 
@@ -27,7 +28,8 @@ in percentage points, with a 95% interval from {BOOTSTRAP_RESAMPLES:,} bootstrap
 problems (seed {BOOTSTRAP_SEED}), and the exact McNemar p-value."""
 
 _ACCURACY_HEAD = (
-    "budget | strategy | right | accuracy | compute, mean | max | share | raw tokens | seconds"
+    "budget | strategy | right | accuracy | any right | compute, mean | max | share "
+    "| raw tokens | seconds"
 )
 _PAIRED_HEAD = (
     "budget | against | problems | difference | 95% interval "
@@ -89,7 +91,7 @@ def _engine(run: Run) -> str:
 
 
 def _accuracy(table: Sequence[Cell]) -> str:
-    return _markdown(_ACCURACY_HEAD, "rlrrrrrrr", map(_accuracy_row, table))
+    return _markdown(_ACCURACY_HEAD, "rlrrrrrrrr", map(_accuracy_row, table))
 
 
 def _accuracy_row(cell: Cell) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ def _accuracy_row(cell: Cell) -> tuple[str, ...]:
         cell.strategy,
         f"{cell.right} of {len(cell.runs)}",
         f"{_percent(cell.accuracy)} ({_percent(interval.low)} to {_percent(interval.high)})",
+        str(sum(run.covered for run in cell.runs)),
         f"{cell.mean_compute:,.0f}",
         f"{max(run.spent.compute for run in cell.runs):,}",
         f"{cell.mean_compute / cell.budget:.0%}",

@@ -6,10 +6,10 @@ from its_agent.policy.protocol import Buy, Decision, Policy, Situation, Stop
 
 
 def decide(policy: Policy, situation: Situation) -> Decision:
-    """What the policy decides; where it stops and judges have not seen everything, they look
-    first."""
+    """What the policy decides; where it stops without being confident, and judges have not seen
+    everything, they look first."""
     decision = policy(situation)
-    if isinstance(decision, Buy):
+    if isinstance(decision, Buy) or decision.reason == "confident":
         return decision
     return judging(situation) or decision
 
