@@ -19,9 +19,9 @@ prefix cache cost nothing.
 Accuracy is followed by its 95% Wilson interval. *Any right* counts the runs with a right candidate
 among theirs: the bound (pass@k) for whatever could have been chosen from them. Compute is what the
 receipt charges; *share* is mean compute by budget. *Raw tokens* counts every token read and
-generated, cached ones too: all runs share one engine and so its prefix cache. The runs of a problem are made close together, and
-the strategies take turns at being first, so that each meets a cold cache equally often. *Seconds*
-are those of a run while others ran beside it.
+generated, cached ones too: all runs share one engine and so its prefix cache. The runs of a problem
+are made close together, and the strategies take turns at being first, so that each meets a cold
+cache equally often. *Seconds* are those of a run while others ran beside it.
 
 Strategies are compared by their difference in accuracy over the same problems at the same budget,
 in percentage points, with a 95% interval from {BOOTSTRAP_RESAMPLES:,} bootstrap resamples of the
