@@ -11,6 +11,7 @@ from typing import Protocol
 
 from its_agent.errors import InvalidOption
 from its_agent.search import waves
+from its_agent.search.evidence import LOG_PROBABILITY
 from its_agent.search.state import (
     Expansion,
     SearchState,
@@ -19,8 +20,6 @@ from its_agent.search.state import (
     successors,
 )
 from its_agent.search.tree import Node, Tree
-
-LOG_PROBABILITY = (-math.inf, 0.0)
 
 
 class Cost(Protocol):
