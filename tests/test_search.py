@@ -16,11 +16,15 @@ from hypothesis import strategies as st
 
 from its_agent.errors import InvalidOption
 from its_agent.search import (
+    ABMCTS,
     DVTS,
+    MCTS,
     ROOT,
     BeamSearch,
     BestFirst,
+    Beta,
     Expansion,
+    Gaussian,
     Node,
     ParticleFilter,
     PathCost,
@@ -35,7 +39,7 @@ from its_agent.search import (
 
 Writer = Callable[[Tree, Expansion], Sequence[StepResult]]
 
-SEARCHES: list[Search] = [
+RANKED: list[Search] = [
     DVTS(subtrees=2, expansion=2, max_depth=4),
     Rebase(width=5, max_depth=4),
     ParticleFilter(particles=4, max_depth=4),
@@ -44,8 +48,20 @@ SEARCHES: list[Search] = [
     BeamSearch(width=3, expansion=2, max_depth=4),
     BestFirst(expansion=3, batch=2, solutions=3, max_depth=4),
     a_star(expansion=2, batch=3, cost_to_go=StepsToGo(expected_steps=4, step_cost=0.2)),
+    MCTS(expansion=3, solutions=3, max_depth=4),
+    MCTS(expansion=2, batch=3, solutions=9, max_depth=4),
 ]
-each_search = pytest.mark.parametrize("search", SEARCHES)
+BOUNDED: list[MCTS | ABMCTS] = [
+    MCTS(expansion=3, batch=2, samples=20, solutions=99, max_depth=5),
+    MCTS(expansion=2, widening=0.5, samples=9, solutions=99, max_depth=9),
+    MCTS(expansion=2, batch=3, widening=0.5, samples=25, solutions=99, max_depth=4),
+    ABMCTS(samples=12, max_depth=4),
+    ABMCTS(samples=20, batch=4, prior=Beta(), max_depth=9),
+    ABMCTS(samples=12, batch=3, whole_answers=True, seed=1),
+]
+each_ranked = pytest.mark.parametrize("search", RANKED)
+each_bounded = pytest.mark.parametrize("search", BOUNDED)
+each_search = pytest.mark.parametrize("search", [*RANKED, *BOUNDED])
 seeds = st.integers(0, 999)
 unhurried = settings(deadline=None)
 
@@ -252,7 +268,7 @@ def test_the_last_allowed_step_runs_to_the_end() -> None:
     assert asked == [False, True]
 
 
-@each_search
+@each_ranked
 def test_an_unscored_step_ranks_last_and_is_not_lost(search: Search) -> None:
     state = search.start()
     [expansion] = search.ask(state)
@@ -328,6 +344,76 @@ def test_lost_continuations_do_not_stall_it(search: Search, seed: int, failures:
 
 
 @each_search
+@unhurried
+@given(seed=seeds, failures=st.sampled_from([0.0, 0.3]))
+def test_what_is_at_hand_never_gets_less_or_worse(
+    search: Search, seed: int, failures: float
+) -> None:
+    def best(state: SearchState) -> float:
+        return max((leaf.score or 0 for leaf in state.tree.done_leaves()), default=-math.inf)
+
+    for before, after in pairwise(moments(search, babble(seed, failures=failures))):
+        assert set(before.tree.done_leaves()) <= set(after.tree.done_leaves())
+        assert best(before) <= best(after)
+        assert before.tree.explored <= after.tree.explored
+
+
+@each_bounded
+@unhurried
+@given(seed=seeds, failures=st.sampled_from([0.0, 0.3, 1.0]))
+def test_no_more_continuations_are_asked_than_it_was_given(
+    search: MCTS | ABMCTS, seed: int, failures: float
+) -> None:
+    final = run(search, babble(seed, failures=failures))
+    assert len(final.tree.nodes()) - 1 <= search.samples
+    if isinstance(search, ABMCTS) and not failures:
+        assert final.tree.explored == search.samples
+
+
+@each_bounded
+@unhurried
+@given(seed=seeds)
+def test_a_bounded_search_ends_with_a_complete_solution(search: MCTS | ABMCTS, seed: int) -> None:
+    final = run(search, babble(seed))
+    assert final.tree.done_leaves()
+    assert set(final.solved) <= {leaf.id for leaf in final.tree.done_leaves()}
+    assert final.tree.node(final.solved[0]).score == max(
+        leaf.score or 0 for leaf in final.tree.done_leaves()
+    )
+
+
+@unhurried
+@given(seed=seeds, fewer=st.integers(1, 12), more=st.integers(0, 8))
+def test_more_samples_only_add_to_the_tree(seed: int, fewer: int, more: int) -> None:
+    def grown(samples: int) -> set[Node]:
+        search = ABMCTS(samples=samples, whole_answers=True, max_depth=5)
+        return set(run(search, babble(seed)).tree.nodes())
+
+    assert grown(fewer) <= grown(fewer + more)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        MCTS(expansion=2, batch=2, widening=0.5, solutions=9, max_depth=5),
+        ABMCTS(samples=30, batch=2, max_depth=5),
+    ],
+)
+@unhurried
+@given(seed=seeds)
+def test_complete_nodes_are_not_continued_and_equal_siblings_are_continued_once(
+    search: Search, seed: int
+) -> None:
+    def stammer(tree: Tree, expansion: Expansion) -> list[StepResult]:
+        return [replace(s, text=s.text[-2]) for s in babble(seed)(tree, expansion)]
+
+    tree = run(search, stammer).tree
+    continued = [node for node in tree.nodes() if tree.children(node.id) and node.parent]
+    assert not any(node.done for node in continued)
+    assert len(continued) == len({(node.parent, node.text) for node in continued})
+
+
+@each_ranked
 def test_a_lost_expansion_is_asked_for_once_more_and_then_given_up(search: Search) -> None:
     first = search.start()
     second = search.tell(first, search.ask(first)[0], [])
@@ -380,6 +466,15 @@ def test_what_was_not_asked_cannot_be_told() -> None:
         lambda: BeamSearch(score_range=(1, 0)),
         lambda: BestFirst(solutions=0),
         lambda: PathCost(cost_weight=-1),
+        lambda: MCTS(exploration=-0.1),
+        lambda: MCTS(widening=1.0),
+        lambda: MCTS(samples=0),
+        lambda: MCTS(score_range=(0, math.inf)),
+        lambda: ABMCTS(batch=0),
+        lambda: ABMCTS(score_range=(-math.inf, math.inf)),
+        lambda: Gaussian(tau2=0),
+        lambda: Gaussian(mean=math.nan),
+        lambda: Beta(successes=-1),
         lambda: Expansion(node=ROOT, width=0),
         lambda: Tree().node("0.3"),
     ],
@@ -405,6 +500,13 @@ def test_a_tree_tells_texts_children_and_leaves() -> None:
     assert [node.id for node in tree.leaves()] == ["0.1", "0.0.0"]
     assert [node.id for node in tree.done_leaves()] == ["0.1", "0.0.0"]
     assert tree.explored == 3
+
+
+def test_a_refined_solution_stays_one_and_its_refinement_is_a_text_of_its_own() -> None:
+    tree = Tree().grow(ROOT, [StepResult(text="first", done=True)])
+    tree = tree.grow("0.0", [StepResult(text="second, ")])
+    tree = tree.grow("0.0.0", [StepResult(text="better", done=True)])
+    assert [tree.path_text(leaf.id) for leaf in tree.done_leaves()] == ["first", "second, better"]
 
 
 def test_a_failed_step_brings_no_score_and_is_never_a_solution() -> None:

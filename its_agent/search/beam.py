@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from its_agent.search import waves
 from its_agent.search.state import (
     Expansion,
     SearchState,
     at_least,
     by_score,
     check_range,
-    record,
     successors,
-    within,
 )
-from its_agent.search.tree import ROOT, Node, StepResult, Tree
+from its_agent.search.tree import ROOT, Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,26 +39,13 @@ class BeamSearch:
         at_least(0, retries=self.retries)
         check_range(self.score_range)
 
-    def start(self) -> SearchState:
-        """The state before anything was asked."""
-        return self._plan(SearchState(tree=Tree(), frontier=(ROOT,)))
+    start = waves.start
+    ask = waves.ask
+    tell = waves.tell
+    finished = waves.finished
 
-    def ask(self, state: SearchState, room: int | None = None) -> tuple[Expansion, ...]:
-        """What to sample now, at most `room` continuations in all; the same until told."""
-        return tuple(within(room, state.wave))
-
-    def tell(
-        self, state: SearchState, expansion: Expansion, steps: Sequence[StepResult]
-    ) -> SearchState:
-        """The state that knows what came back; raises InvalidOption and leaves `state` usable."""
-        told = record(state, expansion, steps, self.score_range)
-        return told if told.wave else self._plan(told)
-
-    def finished(self, state: SearchState) -> bool:
-        """Whether every beam is complete, too deep, or lost."""
-        return not state.wave
-
-    def _plan(self, state: SearchState) -> SearchState:
+    def plan(self, state: SearchState) -> SearchState:
+        """Keep the best, continue each; no wave when all are complete, too deep or lost."""
         kept = self._select(state)
         solved = (*state.solved, *(node.id for node in kept if node.done))
         beams = [node for node in kept if not node.done and node.depth < self.max_depth]

@@ -10,18 +10,16 @@ from functools import partial
 from typing import Protocol
 
 from its_agent.errors import InvalidOption
+from its_agent.search import waves
+from its_agent.search.evidence import LOG_PROBABILITY
 from its_agent.search.state import (
     Expansion,
     SearchState,
     at_least,
     check_range,
-    record,
     successors,
-    within,
 )
-from its_agent.search.tree import ROOT, Node, StepResult, Tree
-
-LOG_PROBABILITY = (-math.inf, 0.0)
+from its_agent.search.tree import Node, Tree
 
 
 class Cost(Protocol):
@@ -121,26 +119,15 @@ class BestFirst:
         at_least(0, retries=self.retries)
         check_range(self.score_range)
 
-    def start(self) -> SearchState:
-        """The state before anything was asked."""
-        return self._plan(SearchState(tree=Tree(), frontier=(ROOT,)))
+    start = waves.start
+    ask = waves.ask
+    tell = waves.tell
+    finished = waves.finished
 
-    def ask(self, state: SearchState, room: int | None = None) -> tuple[Expansion, ...]:
-        """What to sample now, at most `room` continuations in all; the same until told."""
-        return tuple(within(room, state.wave))
-
-    def tell(
-        self, state: SearchState, expansion: Expansion, steps: Sequence[StepResult]
-    ) -> SearchState:
-        """The state that knows what came back; raises InvalidOption and leaves `state` usable."""
-        told = record(state, expansion, steps, self.score_range)
-        return told if told.wave else self._plan(told)
-
-    def finished(self, state: SearchState) -> bool:
-        """Whether enough solutions were popped, or no partial solution is left."""
-        return not state.wave
-
-    def _plan(self, state: SearchState) -> SearchState:
+    def plan(self, state: SearchState) -> SearchState:
+        """Pop what is complete and cheapest, continue the cheapest of the rest; no wave when enough
+        solutions were popped or no partial solution is left.
+        """
         queue = self._queue(state)
         wanted = self.solutions - len(state.solved)
         popped = _complete_ahead(queue)[:wanted]

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from its_agent.errors import InvalidOption
+from its_agent.search import waves
 from its_agent.search.rebase import balanced
 from its_agent.search.state import (
     Expansion,
@@ -18,12 +19,11 @@ from its_agent.search.state import (
     at_least,
     by_score,
     check_range,
-    record,
-    within,
 )
-from its_agent.search.tree import ROOT, Node, StepResult, Tree
+from its_agent.search.tree import ROOT, Node, Tree
 
 Resampling = Literal["multinomial", "systematic", "residual"]
+Choice = Literal["argmax", "sample"]
 Draw: TypeAlias = Callable[[Sequence[float], int, Random], list[int]]
 
 LOW_ESS = 0.5
@@ -36,17 +36,20 @@ class ParticleFilter:
     to exp(score / `temperature`), the score of the last step.
 
     A complete particle is no longer continued, keeps its weight, and is resampled like the
-    others; the search ends when all are complete. With `annealed` (entropic particle filtering),
-    where few particles carry the weight early on, the temperature is raised by (N / ESS)(1 − t/T).
-    Equal siblings are one node that several particles share. At `max_depth` steps the continuation
-    runs to the end. Where all continuations fail the step is made again `retries` times. The draws
-    depend on `seed` and on the tree alone.
+    others; the search ends when all are complete. The first of `solved` is the final choice: the
+    complete node of the highest score, or with `choice="sample"` that of a particle drawn from the
+    last population, which the resampling has already weighted. With `annealed` (entropic particle
+    filtering), where few particles carry the weight early on, the temperature is raised by
+    (N / ESS)(1 − t/T). Equal siblings are one node that several particles share. At `max_depth`
+    steps the continuation runs to the end. Where all continuations fail the step is made again
+    `retries` times. The draws depend on `seed` and on the tree alone.
     """
 
     particles: int = 8
     temperature: float = 1.0
     resampling: Resampling = "systematic"
     annealed: bool = False
+    choice: Choice = "argmax"
     max_depth: int = 40
     retries: int = 1
     seed: int = 0
@@ -60,27 +63,20 @@ class ParticleFilter:
             raise InvalidOption(f"temperature={self.temperature}; give a number above 0")
         if self.resampling not in DRAWS:
             raise InvalidOption(f"resampling={self.resampling!r}; known: {', '.join(DRAWS)}")
+        if self.choice not in get_args(Choice):
+            raise InvalidOption(f"choice={self.choice!r}; known: {', '.join(get_args(Choice))}")
+
+    ask = waves.ask
+    tell = waves.tell
+    finished = waves.finished
 
     def start(self) -> SearchState:
         """The state before anything was asked."""
         return self._moved(SearchState(tree=Tree()), [ROOT] * self.particles)
 
-    def ask(self, state: SearchState, room: int | None = None) -> tuple[Expansion, ...]:
-        """What to sample now, at most `room` continuations in all; the same until told."""
-        return tuple(within(room, state.wave))
-
-    def tell(
-        self, state: SearchState, expansion: Expansion, steps: Sequence[StepResult]
-    ) -> SearchState:
-        """The state that knows what came back; raises InvalidOption and leaves `state` usable."""
-        told = record(state, expansion, steps, self.score_range)
-        return told if told.wave else self._resampled(told)
-
-    def finished(self, state: SearchState) -> bool:
-        """Whether every particle is complete or lost."""
-        return not state.wave
-
-    def _resampled(self, state: SearchState) -> SearchState:
+    def plan(self, state: SearchState) -> SearchState:
+        """Resample the particles where they are, and let each go on; no wave when all are complete
+        or lost."""
         reached = self._reached(state)
         if not reached:
             return self._again(state)
@@ -115,13 +111,20 @@ class ParticleFilter:
         counts = Counter(sorted(population, key=lambda id: state.tree.node(id).place))
         nodes = {id: state.tree.node(id) for id in counts}
         going = [n for n in nodes.values() if not n.done and n.depth < self.max_depth]
-        complete = sorted((node for node in nodes.values() if node.done), key=by_score)
+        complete = [nodes[id] for id in counts.elements() if nodes[id].done]
         return replace(
             state,
             wave=tuple(self._expand(node, counts[node.id]) for node in going),
             frontier=tuple(counts.elements()),
-            solved=tuple(node.id for node in complete),
+            solved=tuple(dict.fromkeys(node.id for node in self._ranked(complete, state.tree))),
         )
+
+    def _ranked(self, complete: Sequence[Node], tree: Tree) -> list[Node]:
+        """Complete particles, the one to choose first; a node stands for each of its particles."""
+        if self.choice == "argmax":
+            return sorted(complete, key=by_score)
+        random = Random(f"{self.seed}:{len(tree.nodes())}:{self.choice}")
+        return random.sample(complete, len(complete))
 
     def _temperature(self, reached: Sequence[Node]) -> float:
         if not self.annealed:

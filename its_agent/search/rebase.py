@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from its_agent.errors import InvalidOption
+from its_agent.search import waves
 from its_agent.search.state import (
     Expansion,
     SearchState,
     at_least,
     by_score,
     check_range,
-    record,
     successors,
-    within,
 )
-from its_agent.search.tree import ROOT, Node, StepResult, Tree
+from its_agent.search.tree import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +42,15 @@ class Rebase:
         if not 0 < self.temperature < math.inf:
             raise InvalidOption(f"temperature={self.temperature}; give a number above 0")
 
-    def start(self) -> SearchState:
-        """The state before anything was asked."""
-        return self._plan(SearchState(tree=Tree(), frontier=(ROOT,)))
+    start = waves.start
+    ask = waves.ask
+    tell = waves.tell
+    finished = waves.finished
 
-    def ask(self, state: SearchState, room: int | None = None) -> tuple[Expansion, ...]:
-        """What to sample now, at most `room` continuations in all; the same until told."""
-        return tuple(within(room, state.wave))
-
-    def tell(
-        self, state: SearchState, expansion: Expansion, steps: Sequence[StepResult]
-    ) -> SearchState:
-        """The state that knows what came back; raises InvalidOption and leaves `state` usable."""
-        told = record(state, expansion, steps, self.score_range)
-        return told if told.wave else self._plan(told)
-
-    def finished(self, state: SearchState) -> bool:
-        """Whether no node is open, or as many are complete as the search is wide."""
-        return not state.wave
-
-    def _plan(self, state: SearchState) -> SearchState:
+    def plan(self, state: SearchState) -> SearchState:
+        """Share the width among the open nodes; no wave when none is open, or as many are complete
+        as the search is wide.
+        """
         tries = self.width * (self.retries + 1)
         reached = [n for id in state.frontier for n in successors(state.tree, id, tries)]
         solved = (*state.solved, *(node.id for node in reached if node.done))

@@ -100,16 +100,19 @@ class Tree:
         return tuple(self.node(".".join(parts[:end])) for end in range(1, len(parts) + 1))
 
     def path_text(self, id: str) -> str:
-        """The text of the partial solution: all steps from the root on, joined."""
-        return "".join(node.text for node in self.path(id))
+        """The text of the solution so far: its steps joined, from the root on, or from the complete
+        solution on that it refines."""
+        steps = self.path(id)
+        ends = [rank for rank, node in enumerate(steps[:-1], start=1) if node.done]
+        return "".join(node.text for node in steps[max(ends, default=0) :])
 
     def leaves(self) -> tuple[Node, ...]:
         """The nodes that did not fail and that nothing continues, by depth and then by place."""
         return tuple(node for node in self.nodes() if not node.failed and self._ends(node))
 
     def done_leaves(self) -> tuple[Node, ...]:
-        """The complete solutions, by depth and then by place."""
-        return tuple(node for node in self.leaves() if node.done)
+        """The complete solutions, by depth and then by place; one that was refined is still one."""
+        return tuple(node for node in self.nodes() if node.done)
 
     @property
     def explored(self) -> int:
