@@ -1,5 +1,5 @@
 """Where text comes from: vLLM over HTTP, the embedded server, any LangChain chat model, a script, a
-recorded pool, and one that goes wrong on purpose."""
+recorded pool, and one that goes wrong on purpose; and who reads it: log-probabilities, labels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from its_agent.backends.faulty import Fault, FaultyBackend
 from its_agent.backends.pool import PoolBackend
+from its_agent.backends.pooling import PoolingBackend
 from its_agent.backends.protocol import Backend, Delta, Offer, Request, StreamItem, Tokens
 from its_agent.backends.scripted import Reply, ScriptedBackend
+from its_agent.backends.scripted_reader import ScriptedReader
+from its_agent.backends.text_reader import TextRead, TextReader, TextTokens
 from its_agent.backends.vllm import VLLMBackend
 
 if TYPE_CHECKING:
@@ -23,10 +26,15 @@ __all__ = [
     "LangChainBackend",
     "Offer",
     "PoolBackend",
+    "PoolingBackend",
     "Reply",
     "Request",
     "ScriptedBackend",
+    "ScriptedReader",
     "StreamItem",
+    "TextRead",
+    "TextReader",
+    "TextTokens",
     "Tokens",
     "VLLMBackend",
 ]

@@ -19,7 +19,8 @@ T = TypeVar("T")
 class Account:
     """What a verifier may spend from, and what has come of it.
 
-    `at` names another model than the one that solves; its tokens cost its `relative_cost`.
+    `ask` takes `at`, another model than the one that solves, and `read` any work at all; their
+    tokens cost the `relative_cost` of their models.
     """
 
     door: MeteredBackend
@@ -54,19 +55,23 @@ class Account:
             raise bought.failure
         return ended
 
-    async def read(
-        self,
-        work: Callable[[], Awaitable[tuple[T, Usage]]],
-        *,
-        worst: Usage,
-        at: Backend | None = None,
-    ) -> T | None:
-        """Do one piece of work that tells its usage at its end; None where the budget has no room
-        for `worst`, or the time was up. Raises BackendError where the engine failed."""
+    async def prepare(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do something that costs nothing, such as counting; None where the time was up. Raises
+        what the work raises."""
         try:
-            door = await self._door(at)
-            done = await door.read(work, worst=worst, purpose=self.purpose)
+            return await self.door.in_time(work)
         except BudgetExceeded:
+            return None
+
+    async def read(
+        self, work: Callable[[], Awaitable[tuple[T, Usage]]], *, worst: Usage
+    ) -> T | None:
+        """Do one piece of work, at any engine, that tells its usage at its end; None where the
+        budget or the context has no room for it, or the time was up. Raises BackendError where the
+        engine failed, and InvalidInput where it does not take such work."""
+        try:
+            done = await self.door.read(work, worst=worst, purpose=self.purpose)
+        except (BudgetExceeded, PromptTooLong):
             return None
         self.usage += done.usage
         if done.interrupted is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -170,3 +171,10 @@ def checked_headers(headers: Mapping[str, str] | None, api_key: str | None) -> d
         if not (value.isascii() and value.isprintable()):
             raise InvalidOption(f"the header {name!r} must be printable ASCII on one line")
     return {"Content-Type": "application/json", "Accept-Encoding": "identity", **merged}
+
+
+def check_positive(**options: float) -> None:
+    """Raise InvalidOption for an option that is not a number greater than 0."""
+    for name, value in options.items():
+        if not (math.isfinite(value) and value > 0):
+            raise InvalidOption(f"{name} must be greater than 0, got {value!r}")

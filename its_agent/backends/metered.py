@@ -21,6 +21,7 @@ from its_agent.errors import (
     BackendUnreachable,
     BudgetExceeded,
     CannotDo,
+    InvalidInput,
     PromptTooLong,
 )
 from its_agent.events import Emitter, Generating, Retrying, Spent
@@ -146,11 +147,7 @@ class MeteredBackend:
         it does not say what it is, and BudgetExceeded when the time is up."""
         if backend is self._backend:
             return self
-        try:
-            async with self._stop.guard(self._ledger.remaining.seconds):
-                offer = await backend.offer()
-        except TimeoutError:
-            raise self._out_of_time() from None
+        offer = await self.in_time(backend.offer)
         return MeteredBackend(
             backend,
             self._ledger,
@@ -167,7 +164,8 @@ class MeteredBackend:
         a text's log-probabilities. Where it is cut off or fails after it was taken on, `worst` is
         charged, as a bound.
 
-        Raises BudgetExceeded where the budget has no room for `worst`.
+        Raises BudgetExceeded where the budget has no room for `worst`, and the InvalidInput with
+        which the engine turned the work away.
         """
         failure: BackendError | None = None
         interrupted: EndOfTime | None = None
@@ -184,6 +182,9 @@ class MeteredBackend:
             failure, usage = turned_away, Usage(requests=1)
         except BackendError as error:
             failure = error
+        except InvalidInput:
+            usage = Usage(requests=1)
+            raise
         finally:
             if reservation is not None:
                 reservation.settle(usage)
@@ -212,13 +213,17 @@ class MeteredBackend:
         """Why the solve has to end, once it has to."""
         return "cancelled" if self._stop.is_set else "deadline"
 
-    async def count_prompt(self, request: Request) -> int:
-        """Count a prompt. Raises BudgetExceeded when the time is up."""
+    async def in_time(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something that costs nothing. Raises BudgetExceeded when the time is up."""
         try:
             async with self._stop.guard(self._ledger.remaining.seconds):
-                return await self._backend.count_prompt(request)
+                return await work()
         except TimeoutError:
             raise self._out_of_time() from None
+
+    async def count_prompt(self, request: Request) -> int:
+        """Count a prompt. Raises BudgetExceeded when the time is up."""
+        return await self.in_time(partial(self._backend.count_prompt, request))
 
     async def worst(self, request: Request) -> Usage:
         """What the request would reserve now. Raises what `buy` raises before it sends it."""

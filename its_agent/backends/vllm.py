@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from its_agent.backends.chat import ChatReader, chat_body, prompt_body
-from its_agent.backends.connection import Connection, checked_headers
+from its_agent.backends.connection import Connection, check_positive, checked_headers
 from its_agent.backends.endpoint import Endpoint
 from its_agent.backends.estimate import estimate_prompt
+from its_agent.backends.prompt_logprobs import read_prompt, tokenized_text
 from its_agent.backends.protocol import ALL_CAPABILITIES, Offer, Request, StreamItem
 from its_agent.backends.sampling import checked_sampling
-from its_agent.backends.wire import ModelList, ServedModel, TokenCount, Version
-from its_agent.errors import BackendGarbled, BackendRefused, CannotDo, InvalidOption, UnknownModel
+from its_agent.backends.server import ModelServer
+from its_agent.backends.text_reader import TextRead, TextTokens
+from its_agent.backends.wire import TokenCount, Version
+from its_agent.errors import BackendGarbled, BackendRefused, CannotDo
 from its_agent.receipt import Fingerprint
+from its_agent.solution import Message
 
 SILENCE_SECONDS = 600.0
 """Long enough for a request that waits in the engine's queue."""
 LINGER_SECONDS = 1.0
 """How long the end of the connection is waited for once the answer is whole."""
 _COUNTS_KEPT = 4_096
-_NOT_FOUND = 404
 _NO_PAGE = (404, 405, 501)
 _REFUSALS = (400, 422)
 _UNABLE: Mapping[str, re.Pattern[str]] = {
@@ -67,7 +69,7 @@ class VLLMBackend:
         chat_template_kwargs: Mapping[str, Any] | None = None,
         dtype: str | None = None,
     ) -> None:
-        _check_positive(
+        check_positive(
             timeout=timeout, relative_cost=relative_cost, max_concurrency=max_concurrency
         )
         key = api_key.strip() if api_key else None
@@ -78,6 +80,7 @@ class VLLMBackend:
             timeout=timeout,
             max_concurrency=max_concurrency,
         )
+        self._server = ModelServer(self._connection, self._endpoint, model)
         self._max_concurrency = max_concurrency
         self._asked_model = model
         self._relative_cost = relative_cost
@@ -149,7 +152,7 @@ class VLLMBackend:
         body = chat_body(
             request, sampling=self._sampling, template=self._template, lacks=self._lacks
         )
-        named = {"model": await self._model(), **body}
+        named = {"model": await self._server.name(), **body}
         refuse = partial(self._refuse, request)
         answer = self._connection.events("/v1/chat/completions", named, refuse=refuse)
         reader = ChatReader(request, self._endpoint)
@@ -165,17 +168,29 @@ class VLLMBackend:
         if tokens is not None:
             yield tokens
 
+    async def tokenize_text(
+        self, messages: Sequence[Message], *, end_of_turn: bool = False
+    ) -> TextTokens:
+        """Find the tokens of the last message, by this model's own chat template."""
+        return await tokenized_text(self._server, messages, self._template, end_of_turn=end_of_turn)
+
+    async def read_text(self, text: TextTokens) -> TextRead:
+        """Tell the log-probabilities of the answer's tokens.
+
+        Raises PromptTooLong, UnknownModel or a BackendError.
+        """
+        return await read_prompt(
+            self._server, self._endpoint, text, relative_cost=self._relative_cost
+        )
+
     async def aclose(self) -> None:
         """Let go of connections; a later call opens new ones."""
         await self._connection.aclose()
 
-    async def _refuse(
-        self, request: Request | None, status: int, body: str, wait: float | None
-    ) -> None:
-        if status == _NOT_FOUND and self._asked_model is not None:
-            self._chosen(await self._served())
+    async def _refuse(self, request: Request, status: int, body: str, wait: float | None) -> None:
+        await self._server.check_model(status)
         refusal = self._endpoint.refusal(status, body, retry_after=wait)
-        if request is not None and status in _REFUSALS and isinstance(refusal, BackendRefused):
+        if status in _REFUSALS and isinstance(refusal, BackendRefused):
             unable = self._unable(request, str(refusal))
             if unable is not None:
                 self._lack(unable)
@@ -203,30 +218,8 @@ class VLLMBackend:
             left = frozenset(c for c in self._offer.capabilities if c != capability)
             self._offer = replace(self._offer, capabilities=left)
 
-    async def _served(self) -> tuple[ServedModel, ...]:
-        page = await self._connection.get("/v1/models")
-        if not page.is_success:
-            raise self._endpoint.refusal(page.status, page.text)
-        return self._endpoint.read(ModelList, page.text, what="a list of models").data
-
-    def _chosen(self, served: tuple[ServedModel, ...]) -> ServedModel:
-        names = ", ".join(model.id for model in served) or "none"
-        wanted = [m for m in served if self._asked_model in (m.id, None)]
-        if len(wanted) == 1:
-            return wanted[0]
-        if self._asked_model is None:
-            raise UnknownModel(
-                f"{self._endpoint.shown} serves {len(served)} models; name one of: {names}"
-            )
-        raise UnknownModel(
-            f"{self._endpoint.shown} has no model {self._asked_model!r}; it serves: {names}"
-        )
-
-    async def _model(self) -> str:
-        return self._asked_model or (await self.offer()).fingerprint.model
-
     async def _fingerprint(self) -> Fingerprint:
-        model = self._chosen(await self._served())
+        model = await self._server.model()
         template = {"chat_template_kwargs": dict(self._template)} if self._template else {}
         return Fingerprint(
             model=model.id,
@@ -248,17 +241,14 @@ class VLLMBackend:
         return f"vllm {told.version}"
 
     async def _tokenize(self, body: Mapping[str, Any]) -> int | None:
-        named = {"model": await self._model(), **body}
         try:
-            text = await self._connection.post(
-                "/tokenize", named, refuse=partial(self._refuse, None)
-            )
+            told = await self._server.ask("/tokenize", body, TokenCount, what="a token count")
         except BackendRefused as error:
             if error.status not in _NO_PAGE:
                 raise
             self._lack("count_prompt")
             return None
-        return self._endpoint.read(TokenCount, text, what="a token count").count
+        return told.count
 
 
 async def _drained(events: AsyncGenerator[str]) -> None:
@@ -268,9 +258,3 @@ async def _drained(events: AsyncGenerator[str]) -> None:
         async with asyncio.timeout(LINGER_SECONDS):
             async for _ in events:
                 pass
-
-
-def _check_positive(**options: float) -> None:
-    for name, value in options.items():
-        if not (math.isfinite(value) and value > 0):
-            raise InvalidOption(f"{name} must be greater than 0, got {value!r}")

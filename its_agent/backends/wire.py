@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -109,3 +111,60 @@ class TokenCount(Wire):
     """The answer of `/tokenize`."""
 
     count: int
+
+
+class TokenList(Wire):
+    """The answer of `/tokenize`, read for the tokens themselves."""
+
+    tokens: tuple[int, ...]
+
+
+class PromptToken(Wire):
+    """A token that was given at one position of a prompt."""
+
+    logprob: float | None = None
+
+
+class ReadPrompt(Wire):
+    """One choice of a completion, read for what it says of the prompt: nothing of its first
+    token, and of the others by the token's number."""
+
+    prompt_logprobs: tuple[Mapping[str, PromptToken] | None, ...] | None = None
+
+
+class Completion(Wire):
+    """The answer of `/v1/completions`."""
+
+    choices: tuple[ReadPrompt, ...]
+
+
+class PromptCount(Wire):
+    """The count of tokens that were only read."""
+
+    prompt_tokens: int
+
+
+class TokenRows(Wire):
+    """What `/pooling` says of one text: a row of labels for each token."""
+
+    data: tuple[tuple[float, ...], ...]
+
+
+class Pooled(Wire):
+    """The answer of `/pooling` for the task `token_classify`."""
+
+    data: tuple[TokenRows, ...]
+    usage: PromptCount
+
+
+class TextLabels(Wire):
+    """What `/classify` says of one text: a number for each label."""
+
+    probs: tuple[float, ...]
+
+
+class Classified(Wire):
+    """The answer of `/classify`."""
+
+    data: tuple[TextLabels, ...]
+    usage: PromptCount
