@@ -77,7 +77,7 @@ class Situation:
     has_checks: bool = False
     """There is a verifier that can tell a right answer."""
     can_search: bool = True
-    """The backend continues partial answers and tells log-probabilities."""
+    """The backend continues partial answers, and tells what the step score reads of them."""
     refined_to_an_end: bool = False
     """A critique found nothing more, or nothing improved."""
     supply: Mapping[str, int | None]
