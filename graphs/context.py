@@ -9,6 +9,8 @@ from its_agent.backends.protocol import Backend, Offer
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
+from its_agent.graphs.step_scores import LIKELIHOOD, StepScore
+from its_agent.graphs.steps import PARAGRAPHS, Steps
 from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate, Message
@@ -25,7 +27,11 @@ class Settings:
     """Of warm samples; greedy ones are at 0."""
     top_p: float = 0.95
     step_tokens: int = 128
-    """Most tokens of one step of a search."""
+    """Most tokens of one step of a search, unless `steps` counts them."""
+    steps: Steps = PARAGRAPHS
+    """Where a search cuts a solution."""
+    step_score: StepScore = LIKELIHOOD
+    """What a search goes by."""
     sources: frozenset[str] = frozenset(SOURCES)
     """Sources of difficulty that may be asked."""
 

@@ -6,6 +6,7 @@ A run that is killed and resumed charges it in full: nobody can say how much of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
@@ -13,16 +14,27 @@ from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
 from its_agent.graphs.context import Context
 from its_agent.graphs.state import Plain, flat
 
+_NOTHING = Usage()
 
-async def intent(context: Context, requests: Sequence[Request]) -> Plain | None:
-    """Add up the worst case of these requests; None where nothing is checkpointed."""
+
+async def intent(
+    context: Context,
+    requests: Sequence[Request],
+    *,
+    beside: Usage = _NOTHING,
+    most: float | None = None,
+) -> Plain | None:
+    """Add up the worst case of these requests and of what is asked `beside` them; None where
+    nothing is checkpointed. It is no more than what is left, here and of a path's share (`most`):
+    more cannot be reserved."""
     if not context.durable:
         return None
-    worst = Usage()
+    worst = beside
     for request in requests:
         try:
             worst += await context.door.worst(request)
         except (BackendError, BudgetExceeded, PromptTooLong):
             # It will not be sent either; the purchase meets the same trouble and tells it.
             continue
-    return flat(worst)
+    limits = [limit for limit in (context.ledger.unspent.compute, most) if limit is not None]
+    return flat(replace(worst, compute=max(0, min([worst.compute, *map(int, limits)]))))

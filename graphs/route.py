@@ -16,11 +16,11 @@ from its_agent.difficulty import Belief
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
+from its_agent.graphs.expansions import root_intent
 from its_agent.graphs.intent import intent
 from its_agent.graphs.judging import SCORE, scorer_named, unseen, worst_judging
 from its_agent.graphs.refine import draft_requests
 from its_agent.graphs.sampling import prompt
-from its_agent.graphs.search import root_requests
 from its_agent.graphs.single_pass import buy_requests
 from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, note, verdict_of
 from its_agent.policy import Buy, Situation, Stop
@@ -33,9 +33,8 @@ FIRST_REQUESTS: Mapping[SamplingPath, Callable[[State, Context, Buy], list[Reque
     "single_pass": buy_requests,
     "attempts": buy_requests,
     "refine": draft_requests,
-    "search": root_requests,
 }
-"""What the first superstep of a path will ask for."""
+"""What the first superstep of a path will ask for; a search scores what it gets, too."""
 Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "judging", "__end__"]
 IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
@@ -54,22 +53,27 @@ async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
     context.emit(
         Routed, path=decision.path, arm=decision.arm, samples=decision.samples, why=decision.why
     )
+    at_most = _at_most(decision, situation)
     update = Update(
-        plan={**flat(decision), "at_most": _at_most(decision, situation)},
-        intent=None,
+        plan={**flat(decision), "at_most": at_most},
+        intent=await _intent(state, context, decision, at_most),
         bought=None,
     )
-    if context.durable:
-        update["intent"] = await _first_intent(state, context, decision)
     return Command(update=update, goto=decision.path)
 
 
-async def _first_intent(state: State, context: Context, decision: Buy) -> Plain | None:
-    if decision.path != "judging":
-        return await intent(context, FIRST_REQUESTS[decision.path](state, context, decision))
-    scorer = scorer_named(context, decision.arm)
-    new = unseen(state, scorer, candidates_of(state))
-    return flat(worst_judging(state, scorer, new))
+async def _intent(
+    state: State, context: Context, decision: Buy, at_most: float | None
+) -> Plain | None:
+    if not context.durable:
+        return None
+    if decision.path == "search":
+        return await root_intent(state, context, decision, share=at_most)
+    if decision.path == "judging":
+        scorer = scorer_named(context, decision.arm)
+        new = unseen(state, scorer, candidates_of(state))
+        return flat(worst_judging(state, scorer, new))
+    return await intent(context, FIRST_REQUESTS[decision.path](state, context, decision))
 
 
 def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Command[Next]:
@@ -123,7 +127,9 @@ async def situation_of(state: State, context: Context) -> Situation:
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
         has_checks=bool(context.verifiers or context.examiners),
-        can_search=context.door.can("continue_partial") and context.door.can("logprobs"),
+        can_search=all(
+            map(context.door.can, ("continue_partial", *context.settings.step_score.needs))
+        ),
         refined_to_an_end=state.refined_to_an_end,
         scoring=_scoring(state, context, candidates),
         scores=tuple(c.signals[SCORE] for c in candidates if SCORE in c.signals),

@@ -19,6 +19,8 @@ from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError
 from its_agent.events import Event, Sink
 from its_agent.graphs.context import Settings
+from its_agent.graphs.step_scores import LIKELIHOOD, StepFunction, StepScore, step_score_of
+from its_agent.graphs.steps import PARAGRAPHS, Steps, steps_named
 from its_agent.ledger import Ledger
 from its_agent.policy import strategy_named
 from its_agent.solution import Message, Problem, Solution
@@ -45,6 +47,8 @@ class Agent:
         temperature: float = 0.8,
         top_p: float = 0.95,
         estimate: Iterable[str] = SOURCES,
+        steps: str | Steps = PARAGRAPHS,
+        step_score: str | Scorer | StepScore | StepFunction = LIKELIHOOD,
         prices: Prices | None = None,
         verifiers: Iterable[Verifier | Examiner | Witness | Scorer] = (),
         checkpointer: BaseCheckpointSaver[Any] | None = None,
@@ -55,6 +59,11 @@ class Agent:
         `backend` is a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else
         a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
         those of warm samples; `estimate` names the sources of difficulty that may be asked.
+        `steps` says where searches cut a solution: "paragraph", "sentence", or a Steps with stop
+        strings or a number of tokens. `step_score` says what they take a step to be worth:
+        "logprob", "self_certainty", a Scorer, or a function of the problem and the partial solution
+        that gives a probability; a StepScore says of other numbers what they stand for. A step that
+        it cannot score stays unscored.
         `verifiers` know a right answer, at once or by running something: an answer that passes ends
         the solve as "verified", one that fails has no vote. A witness, which can be wrong, and a
         calibrated scorer add to an answer's log-odds; scorers are what strategies that rank by
@@ -72,6 +81,8 @@ class Agent:
                 temperature=_within("temperature", temperature, 0.0, 2.0),
                 top_p=_within("top_p", top_p, 0.01, 1.0),
                 sources=_sources(estimate),
+                steps=steps_named(steps),
+                step_score=step_score_of(step_score),
             ),
             prices=prices,
             verifiers=tuple(v for v in judges if isinstance(v, Verifier)),

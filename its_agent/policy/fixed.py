@@ -104,5 +104,8 @@ class SearchOnly:
         if situation.bought.get("search", 0):
             return Stop(reason="complete", why="the search has ended")
         if not situation.can_search:
-            return Stop(reason="no_gain", why="the backend cannot continue partial answers")
+            return Stop(
+                reason="no_gain",
+                why="the backend cannot continue partial answers, or tell what scores their steps",
+            )
         return Buy(path="search", arm=self.algorithm, samples=WAVE, why="a search was asked for")

@@ -94,7 +94,7 @@ class Situation:
     has_checks: bool = False
     """There is a verifier that can tell a right answer."""
     can_search: bool = True
-    """The backend continues partial answers and tells log-probabilities."""
+    """The backend continues partial answers, and tells what the step score reads of them."""
     scoring: tuple[Scoring, ...] = ()
     """What judges are to be paid for, in the order of their weight."""
     scores: tuple[float, ...] = ()
