@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from its_agent.graphs.scales import Scale
-from its_agent.search import DVTS, BeamSearch, ParticleFilter, Rebase, Search, StepsToGo, a_star
+from its_agent.search import (
+    ABMCTS,
+    DVTS,
+    MCTS,
+    BeamSearch,
+    ParticleFilter,
+    Rebase,
+    Search,
+    StepsToGo,
+    a_star,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +43,10 @@ class Algorithm:
         return self.likelihood_as if scale == "log_probability" else self.judged_as or scale
 
 
+PROBABILITY = (0.0, 1.0)
 _PARTICLES = ParticleFilter(particles=6, temperature=0.1, max_depth=16)
+_MCTS = MCTS(expansion=3, batch=2, samples=48, solutions=4, max_depth=16)
+_AB_MCTS = ABMCTS(batch=6, samples=48, max_depth=16)
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
@@ -60,6 +73,14 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
             search=replace(_PARTICLES, annealed=True),
             judged=replace(_PARTICLES, temperature=1.0, annealed=True),
             judged_as="log_odds",
+        ),
+        "mcts": Algorithm(
+            search=_MCTS, judged=replace(_MCTS, score_range=PROBABILITY), judged_as="probability"
+        ),
+        "ab_mcts": Algorithm(
+            search=_AB_MCTS,
+            judged=replace(_AB_MCTS, score_range=PROBABILITY),
+            judged_as="probability",
         ),
     }
 )

@@ -16,7 +16,7 @@ from its_agent.budget import Usage
 from its_agent.errors import InvalidOption
 from its_agent.graphs.scales import Scale
 from its_agent.selection.self_certainty import TOP
-from its_agent.verifiers import Conversation, Reading, Scorer
+from its_agent.verifiers import Conversation, PTrue, Reading, Scorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +186,11 @@ class ByFunction:
 
 LIKELIHOOD = Likelihood()
 STEP_SCORES: Mapping[str, StepScore] = MappingProxyType(
-    {"logprob": LIKELIHOOD, "self_certainty": SelfCertainty()}
+    {
+        "logprob": LIKELIHOOD,
+        "self_certainty": SelfCertainty(),
+        "p_true": ByScorer(scorer=PTrue(), needs=("top_logprobs",)),
+    }
 )
 
 

@@ -119,7 +119,13 @@ async def _agents(
     strategies: Collection[str], make: Callable[..., Agent]
 ) -> AsyncGenerator[Mapping[str, Agent]]:
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(make(strategy=name)) for name in strategies}
+        yield {name: await stack.enter_async_context(make(**_options(name))) for name in strategies}
+
+
+def _options(name: str) -> dict[str, str]:
+    """A strategy by name, or a search with its step score: "beam:p_true"."""
+    strategy, _, step_score = name.partition(":")
+    return {"strategy": strategy} | ({"step_score": step_score} if step_score else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,6 +195,20 @@ _ALL = (
         needs=STEPS,
         cost="until all particles are done",
     ),
+    Strategy(
+        name="mcts",
+        summary="Monte-Carlo tree search over steps, by upper confidence bounds (UCT)",
+        policy=SearchOnly(algorithm="mcts"),
+        needs=STEPS,
+        cost="until four solutions are found",
+    ),
+    Strategy(
+        name="ab_mcts",
+        summary="wider or deeper, by Thompson sampling at every node (arXiv 2503.04412)",
+        policy=SearchOnly(algorithm="ab_mcts"),
+        needs=STEPS,
+        cost="48 steps, or the budget",
+    ),
 )
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType({one.name: one for one in _ALL})
 

@@ -92,7 +92,8 @@ class MCTS:
             return branch.asked < self.expansion * (self.retries + 1)
         if self.widening is None:
             return False
-        return branch.asked < self.expansion * branch.subtree.count**self.widening
+        allowed: float = self.expansion * branch.subtree.count**self.widening
+        return branch.asked < allowed
 
     def _descend(
         self,

@@ -63,7 +63,7 @@ class Plan:
     def __post_init__(self) -> None:
         if self.concurrency < 1:
             raise InvalidOption(f"--concurrency must be 1 or more, got {self.concurrency}")
-        check_strategies(self.strategies)
+        check_strategies(name.partition(":")[0] for name in self.strategies)
 
     @property
     def command(self) -> str:
@@ -117,7 +117,8 @@ def run(
         str, typer.Option(help="Compute units a solve, with commas.")
     ] = "500,1500,4000",
     strategies: Annotated[
-        str, typer.Option(help="Names with commas.")
+        str,
+        typer.Option(help='Names with commas; a search also as "beam:p_true", by a step score.'),
     ] = "adaptive,single_pass,self_consistency",
     concurrency: Annotated[int, typer.Option(help="Problems worked on at once.")] = 4,
     max_tokens: MaxTokens = 512,
