@@ -118,7 +118,7 @@ def run(
     ] = "500,1500,4000",
     strategies: Annotated[
         str,
-        typer.Option(help='Names with commas; a search also as "beam:p_true", by a step score.'),
+        typer.Option(help="Names with commas; a search also by its step score: beam:p_true."),
     ] = "adaptive,single_pass,self_consistency",
     concurrency: Annotated[int, typer.Option(help="Problems worked on at once.")] = 4,
     max_tokens: MaxTokens = 512,
