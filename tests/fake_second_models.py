@@ -49,7 +49,7 @@ class Tokenizer:
         text = "".join(parts)
         if body.get("continue_final_message"):
             return text.removesuffix(self.closing)
-        return text + self.opening * body["add_generation_prompt"]
+        return text + (self.opening if body["add_generation_prompt"] else "")
 
 
 def second_model(tokenizer: Tokenizer, answers: Mapping[str, Callable[[list[int]], Any]]) -> Server:

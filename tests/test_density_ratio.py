@@ -177,7 +177,7 @@ async def tokens_of_answer(tokenizer: Tokenizer, text: str, *, end_of_turn: bool
     ],
 )
 async def test_the_answer_is_found_by_the_models_own_template(
-    template: dict[str, str], end_of_turn: bool, tokens: list[str]
+    template: dict[str, Any], end_of_turn: bool, tokens: list[str]
 ) -> None:
     found = await tokens_of_answer(Tokenizer(**template), "It is 4", end_of_turn=end_of_turn)
     assert found == tokens

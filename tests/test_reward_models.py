@@ -369,8 +369,9 @@ def test_an_option_out_of_range_is_refused(options: dict[str, Any], says: str) -
 
 @pytest.mark.parametrize("name", ["timeout", "relative_cost", "max_concurrency"])
 def test_a_backend_takes_no_limit_of_nothing(name: str) -> None:
+    nothing: dict[str, Any] = {name: 0}
     with pytest.raises(InvalidOption, match=name):
-        PoolingBackend(ADDRESS, **{name: 0})
+        PoolingBackend(ADDRESS, **nothing)
 
 
 def test_rewards_are_scorers_whose_worst_case_is_above_the_typical_one() -> None:
