@@ -59,7 +59,7 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
     door = scoped(state, context, name="search")
     brought = await _buy_wave(context, door, orders)
     waves = [_steps_of(taken) for taken in brought]
-    scores = await _scored(state, context, standing, orders, waves, door)
+    scores = await _scored(state, context, standing, orders, brought, door)
     standing = _told(algorithm, standing, orders, waves, scores)
     taken = sum(brought, Taken()) + scores.taken
     update = paid(state, context, taken, path="search", arm=_name(state))
@@ -134,18 +134,19 @@ async def _scored(
     context: Context,
     standing: Standing,
     orders: Sequence[Order],
-    waves: Sequence[Sequence[Sample]],
+    brought: Sequence[Taken],
     door: MeteredBackend,
 ) -> Scores:
-    """Score what came; a path that is taken to its end is not chosen any more, and so is not
-    worth the price of a score."""
+    """Score what came, unless nobody will choose between it: the solve has to end, or paths are
+    taken to their end with what is left."""
     score, algorithm = context.settings.step_score, ALGORITHMS[_name(state)]
     partials = [
         _partial(state, context, standing, order, step)
-        for order, steps in zip(orders, waves, strict=True)
-        for step in steps
+        for order, taken in zip(orders, brought, strict=True)
+        for step in _steps_of(taken)
     ]
-    if standing.is_ending and score.worst(state.prompt_tokens).compute:
+    costs = score.worst(state.prompt_tokens).compute > 0
+    if any(t.stop for t in brought) or (standing.is_ending and costs):
         return unscored(len(partials))
     return await scored(score, partials, door, told_as=algorithm.told(score.scale))
 
@@ -178,7 +179,8 @@ def _told(
     told = zip(scores.readings, scores.told, strict=True)
     for order, steps in zip(orders, waves, strict=True):
         before = standing.weight(order.expansion.node)
-        results, weights = [], []
+        results: list[StepResult] = []
+        weights: list[Weight] = []
         for step in steps:
             reading, score = next(told)
             weights.append(before.after(step, reading))

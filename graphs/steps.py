@@ -71,8 +71,8 @@ first would leave a text that the model did not write."""
 STEPS: Mapping[str, Steps] = MappingProxyType({"paragraph": PARAGRAPHS, "sentence": SENTENCES})
 
 
-def steps_named(asked: str | Steps) -> Steps:
-    """Find the steps of that name. Raises InvalidOption, which lists the known ones."""
+def steps_named(asked: object) -> Steps:
+    """Take a Steps as it is, or find that of a name. Raises InvalidOption, which lists the names."""
     if isinstance(asked, Steps):
         return asked
     if not isinstance(asked, str) or asked not in STEPS:
