@@ -77,6 +77,7 @@ def _step(
         "bought": describe(new),
         "spent": bought["usage"],
         "outcome": _outcome(judgement),
+        "votes": list(judgement.votes),
         "agreeing": len(new) if len(answers) == 1 and None not in answers else 0,
     }
 
