@@ -12,7 +12,7 @@ from its_agent.selection.stop_rules import Progress, at_least
 
 LEAST_SPREAD, MOST_SPREAD = 0.01, 1.0
 """Bounds of a fitted spread: few scores that are alike would give one of 0."""
-_HALVINGS = 50
+_HALVINGS, _SECTIONS = 40, 30
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -135,7 +135,7 @@ def _centred(average: float, spread: float) -> TruncatedNormal:
 
 def _highest(value: Callable[[float], float], low: float, high: float) -> float:
     """Where a function that rises and falls once is highest, by golden sections."""
-    for _ in range(_HALVINGS):
+    for _ in range(_SECTIONS):
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         if value(left) < value(right):
             low = left

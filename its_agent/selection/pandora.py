@@ -37,7 +37,7 @@ class Predictive:
             density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
             return max(0.0, self.scale * (density - z * math.erfc(z / math.sqrt(2)) / 2))
         n = self.freedom
-        power = (1 + z * z / n) ** (-(n - 1) / 2)
+        power = math.pow(1 + z * z / n, (1 - n) / 2)
         density = _density_at_0(n) * n / (n - 1) * power
         return max(0.0, self.scale * (density - z * _upper_tail(z, n)))
 
