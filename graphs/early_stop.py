@@ -9,6 +9,7 @@ from its_agent.answers import canonical, extract_answer
 from its_agent.backends.bill import Sample
 from its_agent.graphs.state import State, candidates_of
 from its_agent.selection.checking import decide
+from its_agent.selection.judgement import SETTLED
 from its_agent.selection.rules import reliability
 from its_agent.selection.stopping import decided
 from its_agent.solution import AnswerType
@@ -30,6 +31,7 @@ class EarlyStop:
         *,
         arm: str,
         running: int,
+        lead: float = SETTLED,
         verifiers: Sequence[Verifier] = (),
     ) -> None:
         self.signal = StopSignal()
@@ -37,6 +39,7 @@ class EarlyStop:
         self._kind: AnswerType = state.answer_type
         self._weight = reliability(arm)
         self._running = running
+        self._lead = lead
         self._votes: dict[str | Fraction, float] = {}
         for candidate in candidates_of(state):
             self._add(candidate.answer, reliability(candidate.strategy))
@@ -55,7 +58,7 @@ class EarlyStop:
         self._add(answer, self._weight)
         if self._verifiers:
             return False
-        return decided(self._votes.values(), self._running * self._weight)
+        return decided(self._votes.values(), self._running * self._weight, self._lead)
 
     def _add(self, answer: str | None, weight: float) -> None:
         if answer is not None:

@@ -124,6 +124,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         ),
         leading=verdict.votes if verdict and leading is not None else 0,
         agreeing=state.steps[-1]["agreeing"] if state.steps else 0,
+        votes=tuple(state.steps[-1].get("votes", ())) if state.steps else (),
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
         has_checks=bool(context.verifiers or context.examiners),

@@ -22,6 +22,7 @@ from its_agent.ledger import SHARED, SOLVE
 from its_agent.prompts import ask
 from its_agent.receipt import StopReason
 from its_agent.selection.deepconf import trace_confidence
+from its_agent.selection.judgement import SETTLED
 from its_agent.solution import AnswerType, Candidate, Message
 
 
@@ -86,16 +87,18 @@ async def attempt(
     samples: int,
     greedy_first: bool,
     until_decided: bool = False,
+    lead: float = SETTLED,
 ) -> Taken:
     """Take samples of one prompt arm: warm ones in one request, a greedy one beside them.
 
-    With `until_decided` those that cannot change the vote any more are aborted, unless examiners
-    have the last word, and with verifiers those that come after the first answer that passes.
+    With `until_decided` those that cannot change a vote of that `lead` are aborted, unless
+    examiners have the last word, and with verifiers those that come after the first answer that
+    passes.
     """
     early = None
     by_vote = until_decided and not context.examiners
     if by_vote or context.verifiers:
-        early = EarlyStop(state, arm=arm, running=samples, verifiers=context.verifiers)
+        early = EarlyStop(state, arm=arm, running=samples, lead=lead, verifiers=context.verifiers)
     requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
     return await _together(
         buy_candidates(

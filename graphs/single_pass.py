@@ -40,5 +40,6 @@ async def buy_samples(state: State, context: Context, *, path: str) -> Update:
         samples=plan["samples"],
         greedy_first=plan["greedy_first"],
         until_decided=plan["until_decided"],
+        lead=plan["lead"],
     )
     return paid(state, context, taken, path=path, arm=plan["arm"])

@@ -85,6 +85,7 @@ def _step(
         "spent": bought["usage"],
         "outcome": _outcome(judgement),
         "judged": bought["candidates"] if bought["path"] == "judging" else [],
+        "votes": list(judgement.votes),
         "agreeing": len(new) if len(answers) == 1 and None not in answers else 0,
     }
 

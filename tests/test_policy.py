@@ -13,6 +13,7 @@ from its_agent.ledger import Remaining
 from its_agent.policy import STRATEGIES, Buy, Situation, Stop
 from its_agent.policy.adaptive import FIRST, NEXT, OTHER_WAYS, PLATEAU, Difficulty, Room, adaptive
 from its_agent.policy.fixed import Once, RefineOnly, Repeat, SearchOnly
+from its_agent.selection.stop_rules import BetaLead
 
 
 def left(compute: int | None, *, requests: int | None = None) -> Remaining:
@@ -128,7 +129,9 @@ def test_the_baselines_buy_one_thing_until_it_is_done() -> None:
     assert stopped(Once()(SAMPLED)).reason == "complete"
     assert bought(Repeat()(START)).samples == 7
     assert stopped(Repeat()(replace(SAMPLED, remaining=left(200)))).reason == "budget"
-    assert stopped(Repeat(until="settled")(replace(SAMPLED, settled=True))).reason == "confident"
+    settled = replace(SAMPLED, votes=(4.0,))
+    assert stopped(Repeat(until=BetaLead())(settled)).reason == "confident"
+    assert bought(Repeat(until=BetaLead())(replace(settled, votes=(3.0, 1.0)))).until_decided
     assert bought(RefineOnly()(START)).path == "refine"
     assert stopped(RefineOnly()(replace(START, refined_to_an_end=True))).reason == "complete"
     assert bought(SearchOnly()(START)).arm == "beam"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from its_agent.policy.protocol import Buy, Decision, Situation, Stop
+from its_agent.selection.judgement import SETTLED
+from its_agent.selection.stop_rules import BetaLead, StopRule
 
 WAVE = 4
 """Samples of a wave: the number at which a unanimous vote settles at .95."""
@@ -35,47 +36,50 @@ class Once:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
     """Warm samples of one prompt: as many as the budget pays for, or in waves until a rule stops
-    them: a settled vote, or a wave whose samples all agree (ESC, arXiv 2401.10480)."""
+    them. What still runs of a wave is aborted where the rule is a Beta lead."""
 
     wave: int = MOST_SAMPLES
     greedy_first: bool = False
     """Hedge: the first sample is the greedy one."""
-    until: Literal["settled", "unanimous_wave"] | None = None
+    until: StopRule | None = None
 
     def __call__(self, situation: Situation) -> Decision:
         enough = self._enough(situation)
         if enough is not None:
-            return Stop(reason="confident", why=enough)
+            return enough
         allowed = min(MOST_SAMPLES - situation.samples, situation.left(situation.usual_arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
         # The first request is made whatever it brings; the solve has checked that it fits.
         hedge = self.greedy_first and not situation.samples and self._has_greedy(situation)
         room = situation.room(prompts=1 + hedge) or (1 if not situation.samples else 0)
-        samples = min(room, self.wave, allowed)
+        samples = min(room, self._width(situation), allowed)
         if samples == 0:
             return OUT_OF_BUDGET
         why = "more of the same was asked for"
+        lead = self.until.confidence if isinstance(self.until, BetaLead) else None
         return Buy(
             path="attempts",
             arm=situation.usual_arm,
             samples=samples,
             greedy_first=hedge,
-            until_decided=self.until == "settled",
+            until_decided=lead is not None,
+            lead=lead or SETTLED,
             why=why,
         )
 
     def _has_greedy(self, situation: Situation) -> bool:
         return situation.left(f"{situation.usual_arm}@0") > 0
 
-    def _enough(self, situation: Situation) -> str | None:
+    def _enough(self, situation: Situation) -> Stop | None:
         if situation.verified:
-            return "a check passes the answer"
-        if self.until == "settled" and situation.settled:
-            return "the vote is settled"
-        if self.until == "unanimous_wave" and situation.agreeing >= self.wave:
-            return f"the last {self.wave} samples agree"
-        return None
+            return Stop(reason="confident", why="a check passes the answer")
+        why = self.until(situation.progress) if self.until else None
+        return Stop(reason=self.until.reason, why=why) if self.until and why else None
+
+    def _width(self, situation: Situation) -> int:
+        ahead = self.until.ahead(situation.progress) if self.until else None
+        return self.wave if ahead is None else min(self.wave, ahead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Literal, Protocol, TypeAlias
 from its_agent.difficulty import Belief
 from its_agent.ledger import Remaining
 from its_agent.receipt import StopReason
+from its_agent.selection.judgement import SETTLED
+from its_agent.selection.stop_rules import Progress
 from its_agent.solution import AnswerType
 
 SamplingPath = Literal["single_pass", "attempts", "refine", "search"]
@@ -34,6 +36,8 @@ class Buy:
     """The first sample is taken at temperature 0."""
     until_decided: bool = False
     """What still runs is aborted once the vote is decided."""
+    lead: float = SETTLED
+    """Beta lead at which it is."""
     share: float = 1.0
     """Part of what is left that a refinement or a search may use at most."""
 
@@ -88,6 +92,8 @@ class Situation:
     """Votes for the leading answer."""
     agreeing: int = 0
     """Samples of the last purchase, if all of them gave the same answer; else 0."""
+    votes: tuple[float, ...] = ()
+    """Votes for each answer: the chosen one's first, then the others', most first."""
     settled: bool = False
     verified: bool = False
     """A check passes the leading answer."""
@@ -113,6 +119,23 @@ class Situation:
     def typical_tokens(self) -> float:
         """Mean length of this problem's samples, or TYPICAL_TOKENS before the first."""
         return self.sample_tokens / self.samples if self.samples else TYPICAL_TOKENS
+
+    @property
+    def sample_price(self) -> float:
+        """Compute units that another sample typically costs; its prompt is cached by then."""
+        return self.typical_tokens * self.token_cost
+
+    @property
+    def progress(self) -> Progress:
+        """What stop rules may look at."""
+        return Progress(
+            samples=self.samples,
+            votes=self.votes,
+            agreeing=self.agreeing,
+            scores=self.scores,
+            sample_price=self.sample_price,
+            left=self.room(),
+        )
 
     def room(self, *, prompts: int = 1) -> int:
         """How many samples of full length are affordable in `prompts` requests together.

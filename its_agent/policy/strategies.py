@@ -13,6 +13,7 @@ from its_agent.policy.protocol import Policy
 from its_agent.selection import rules
 from its_agent.selection.rules import Rule
 from its_agent.selection.self_certainty import TOP
+from its_agent.selection.stop_rules import BetaLead, UnanimousWave
 from its_agent.verifiers import Scorer
 
 
@@ -55,14 +56,14 @@ _ALL = (
     Strategy(
         name="attempts",
         summary="waves of four samples until their vote is settled",
-        policy=Repeat(wave=WAVE, until="settled"),
+        policy=Repeat(wave=WAVE, until=BetaLead()),
         cost="until the vote is settled",
     ),
     Strategy(
         name="adaptive_consistency",
         summary="one wide wave, aborted once its vote is decided (arXiv 2305.11860)",
         logprobs=False,
-        policy=Repeat(until="settled"),
+        policy=Repeat(until=BetaLead()),
         rule=rules.majority,
         cost="until the vote is decided",
     ),
@@ -70,7 +71,7 @@ _ALL = (
         name="esc",
         logprobs=False,
         summary="windows of five samples until one is unanimous (arXiv 2401.10480)",
-        policy=Repeat(wave=ESC_WINDOW, until="unanimous_wave"),
+        policy=Repeat(wave=ESC_WINDOW, until=UnanimousWave(window=ESC_WINDOW)),
         rule=rules.majority,
         cost="until a window agrees",
     ),

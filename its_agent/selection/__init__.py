@@ -1,1 +1,1 @@
-"""From candidates to one answer: votes, best_of, and stopping (when a vote is settled)."""
+"""From candidates to one answer: votes and rules that choose, tournaments, and when to stop."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from its_agent.selection.confidence import vote_confidence
 from its_agent.selection.evidence import reweighed, updated
 from its_agent.selection.rules import Choice, Clusters, Rule, reliability, standings_of
-from its_agent.selection.stopping import settled
+from its_agent.selection.stopping import beta_lead
 from its_agent.selection.votes import Standing, Standings
 from its_agent.solution import Candidate, Status, Verdict
 
@@ -26,6 +26,8 @@ class Judgement:
     candidates: tuple[Candidate, ...]
     shares: tuple[tuple[str, float], ...]
     """Answers with their part of all weight, the leader first."""
+    votes: tuple[float, ...] = ()
+    """Votes for each answer, by reliability: the chosen one's first, then the others' in order."""
 
 
 def judge(
@@ -55,7 +57,8 @@ def judge(
     ]
     votes = len(supporters)
     ended = sum(c.finish != "aborted" for c in candidates)
-    is_settled = _is_settled(candidates, clusters, clusters[chosen])
+    standing_votes = _votes(candidates, clusters, clusters[chosen])
+    is_settled = beta_lead(standing_votes[0], max(standing_votes[1:], default=0.0)) >= SETTLED
     share = {s.cluster: _share(s, standings) for s in standings.ranking}
     confidence = vote_confidence(votes=votes, samples=ended, mean_logprob=_mean_logprob(supporters))
     if any(evidence):
@@ -80,16 +83,17 @@ def judge(
             for c, cluster, weight in zip(candidates, clusters, choice.weights, strict=True)
         ),
         shares=tuple((s.answer, _share(s, standings)) for s in standings.ranking),
+        votes=standing_votes,
     )
 
 
-def _is_settled(
-    candidates: Sequence[Candidate], clusters: Sequence[int | None], chosen: int | None
-) -> bool:
-    weights = [reliability(c.strategy) for c in candidates]
-    standings = standings_of(candidates, clusters, weights)
-    leader = standings.leader
-    return leader is not None and leader.cluster == chosen and settled(standings, SETTLED)
+def _votes(
+    candidates: Sequence[Candidate], clusters: Clusters, chosen: int | None
+) -> tuple[float, ...]:
+    """The weights of the answers without log-probabilities, that of the chosen one first."""
+    standings = standings_of(candidates, clusters, [reliability(c.strategy) for c in candidates])
+    ranking = sorted(standings.ranking, key=lambda one: one.cluster != chosen)
+    return tuple(one.weight for one in ranking)
 
 
 def _mean_logprob(candidates: Sequence[Candidate]) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from its_agent.errors import InvalidOption
+from its_agent.selection.score_weights import softmax_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +119,4 @@ def log_probability_weights(
     CISC's softmax over confidences (arXiv 2502.06233), with the length-normalised sequence
     probability as the confidence. An unknown log-probability weighs 1, the average.
     """
-    if not temperature > 0:
-        raise InvalidOption(f"vote temperature {temperature!r}; allowed: a number above 0")
-    known = [logprob for logprob in mean_logprobs if logprob is not None]
-    if not known:
-        return [1.0] * len(mean_logprobs)
-    best = max(known)
-    scale = len(known) / math.fsum(math.exp((one - best) / temperature) for one in known)
-    return [
-        1.0 if one is None else scale * math.exp((one - best) / temperature)
-        for one in mean_logprobs
-    ]
+    return softmax_weights(mean_logprobs, temperature)
