@@ -13,11 +13,10 @@ from its_agent.graphs.context import Context
 from its_agent.graphs.conversation import conversation, conversation_tokens
 from its_agent.graphs.purchase import bought, scoped
 from its_agent.graphs.state import State, Update, candidates_of, plain_candidate
+from its_agent.policy import SCORE
 from its_agent.solution import Candidate
 from its_agent.verifiers import Reading, Scorer
 
-SCORE = "score"
-"""The signal that strategies rank by: the score of the first scorer."""
 PURPOSE = "verify"
 
 
@@ -69,16 +68,18 @@ def unseen(state: State, scorer: Scorer, candidates: Sequence[Candidate]) -> lis
 async def shown(
     state: State, context: Context, scorer: Scorer, candidates: Sequence[Candidate]
 ) -> list[list[Candidate]]:
-    """What the scorer is shown: every candidate, or of equal answers the likeliest for all, where
-    it compares."""
+    """What the scorer is shown: every candidate; where it compares, or the budget does not pay for
+    all, of equal answers the likeliest for all, those with most votes first."""
     new = unseen(state, scorer, candidates)
-    if not scorer.compares:
+    shortfall = context.ledger.shortfall(worst_judging(state, scorer, new))
+    if not scorer.compares and shortfall is None:
         return [[one] for one in new]
     clusters = await context.equality.merge([one.answer for one in new], state.answer_type)
     groups: dict[int | None, list[Candidate]] = {}
     for one, cluster in zip(new, clusters, strict=True):
         groups.setdefault(cluster, []).append(one)
-    return [sorted(group, key=_likelihood, reverse=True) for group in groups.values()]
+    likeliest = [sorted(group, key=_likelihood, reverse=True) for group in groups.values()]
+    return sorted(likeliest, key=len, reverse=True)
 
 
 def worst_judging(state: State, scorer: Scorer, candidates: Sequence[Candidate]) -> Usage:

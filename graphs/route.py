@@ -18,14 +18,14 @@ from its_agent.events import Routed
 from its_agent.graphs.context import Context
 from its_agent.graphs.expansions import root_intent
 from its_agent.graphs.intent import intent
-from its_agent.graphs.judging import SCORE, scorer_named, unseen, worst_judging
+from its_agent.graphs.judging import scorer_named, unseen, worst_judging
 from its_agent.graphs.refine import draft_requests
 from its_agent.graphs.sampling import prompt
 from its_agent.graphs.single_pass import buy_requests
 from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, note, verdict_of
-from its_agent.policy import Buy, Situation, Stop
+from its_agent.policy import SCORE, Buy, Situation, Stop
 from its_agent.policy.judged import decide
-from its_agent.policy.protocol import SamplingPath, Scoring
+from its_agent.policy.protocol import TYPICAL_TOKENS, SamplingPath, Scoring
 from its_agent.prompts import ARMS
 from its_agent.solution import Candidate, Problem
 
@@ -142,13 +142,16 @@ def _scoring(
     state: State, context: Context, candidates: Sequence[Candidate]
 ) -> tuple[Scoring, ...]:
     """What is left to score, and at what price."""
-    typical = state.prompt_tokens + context.settings.max_tokens
+    longest = state.prompt_tokens + context.settings.max_tokens
+    lengths = [one.usage.completion_tokens for one in candidates]
+    sample = sum(lengths) / len(lengths) if lengths else TYPICAL_TOKENS
+    typical = state.prompt_tokens + int(sample)
     return tuple(
         Scoring(
             scorer=scorer.name,
             unseen=len(unseen(state, scorer, candidates)),
             each=scorer.typical(typical),
-            at_once=scorer.worst(typical).compute,
+            at_once=scorer.worst(longest).compute,
         )
         for scorer in context.scorers
     )

@@ -40,7 +40,7 @@ async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["ro
         judge(
             candidates,
             checked.clusters,
-            rule=context.strategy.rule,
+            rule=context.strategy.rule_with(scored=bool(context.scorers)),
             evidence=evidence(context, candidates),
         )
     )

@@ -42,12 +42,13 @@ class Repeat:
     greedy_first: bool = False
     """Hedge: the first sample is the greedy one."""
     until: StopRule | None = None
+    most: int = MOST_SAMPLES
 
     def __call__(self, situation: Situation) -> Decision:
         enough = self._enough(situation)
         if enough is not None:
             return enough
-        allowed = min(MOST_SAMPLES - situation.samples, situation.left(situation.usual_arm))
+        allowed = min(self.most - situation.samples, situation.left(situation.usual_arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
         # The first request is made whatever it brings; the solve has checked that it fits.

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from its_agent.policy.protocol import Buy, Decision, Policy, Situation, Stop
+
+SEEN = Stop(reason="complete", why="the judges have seen all that the budget pays for")
 
 
 def decide(policy: Policy, situation: Situation) -> Decision:
     """What the policy decides; where it stops without being confident, and judges have not seen
-    everything, they look first."""
+    everything, they look first. What they have looked at is not added to."""
+    if situation.bought.get("judging", 0) and not isinstance(policy, EachWave):
+        return judging(situation) or SEEN
     decision = policy(situation)
     if isinstance(decision, Buy) or decision.reason == "confident":
         return decision
@@ -31,11 +37,21 @@ def judging(situation: Situation) -> Buy | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """Samples come first: a judge gets what they leave of the budget."""
+
+    policy: Policy
+
+    def __call__(self, situation: Situation) -> Decision:
+        return self.policy(replace(situation, scoring=()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EachWave:
     """Scores every wave before the next is decided on, for rules that stop by scores."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    policy: Policy
 
     def __call__(self, situation: Situation) -> Decision:
         first = next(iter(situation.scoring), None)
@@ -49,4 +65,4 @@ class EachWave:
                     why=f"{first.scorer} has not seen {first.unseen} samples",
                 )
             return Stop(reason="budget", why="what is left does not pay for scoring")
-        return self._policy(situation)
+        return self.policy(situation)

@@ -28,7 +28,7 @@ def strategies() -> None:
 
 def _paths() -> Iterable[tuple[str, str, str, str]]:
     from its_agent.graphs import attempts, refine, search, single_pass
-    from its_agent.policy.strategies import STEPS
+    from its_agent.policy.strategy import STEPS
 
     yield ("single_pass", _first_line(single_pass), "nothing", "a prompt and a sample")
     yield ("attempts", _first_line(attempts), "nothing", "a prompt and its samples")
