@@ -92,7 +92,7 @@ class MCTS:
             return branch.asked < self.expansion * (self.retries + 1)
         if self.widening is None:
             return False
-        return branch.asked < self.expansion * branch.subtree.count**self.widening
+        return branch.asked < self.expansion * math.pow(branch.subtree.count, self.widening)
 
     def _descend(
         self,
