@@ -92,8 +92,7 @@ class MCTS:
             return branch.asked < self.expansion * (self.retries + 1)
         if self.widening is None:
             return False
-        allowed: float = self.expansion * branch.subtree.count**self.widening
-        return branch.asked < allowed
+        return branch.asked < self.expansion * math.pow(branch.subtree.count, self.widening)
 
     def _descend(
         self,
