@@ -72,7 +72,7 @@ STEPS: Mapping[str, Steps] = MappingProxyType({"paragraph": PARAGRAPHS, "sentenc
 
 
 def steps_named(asked: object) -> Steps:
-    """Take a Steps as it is, or find the named one. Raises InvalidOption, which lists the names."""
+    """Take a Steps as it is, or find that of a name. Raises InvalidOption, listing the names."""
     if isinstance(asked, Steps):
         return asked
     if not isinstance(asked, str) or asked not in STEPS:
