@@ -126,7 +126,7 @@ class ChatReader:
             for choice in chunk.choices
             if not self._is_repeated(choice, counted, event)
         )
-        return [delta for delta in deltas if delta.text or delta.logprobs or delta.finish]
+        return [d for d in deltas if d.text or d.thinking or d.logprobs or d.finish]
 
     @property
     def is_whole(self) -> bool:
@@ -190,15 +190,17 @@ class ChatReader:
         if not 0 <= choice.index < self._request.n:
             raise self._endpoint.garbled(f"one of the {self._request.n} choices asked for", event)
         chosen = (choice.logprobs and choice.logprobs.content) or ()
-        text = choice.delta.content or ""
+        text, thinking = choice.delta.content or "", choice.delta.thinking
+        written = thinking + text
         self._seen.add(choice.index)
         if usage is not None:
             self._counted_by_server[choice.index] = usage
-        estimated = usage is None and not chosen and bool(text)
-        self._counts[choice.index] = self._count(choice.index, text, len(chosen), usage)
+        estimated = usage is None and not chosen and bool(written)
+        self._counts[choice.index] = self._count(choice.index, written, len(chosen), usage)
         return Delta(
             index=choice.index,
             text=text,
+            thinking=thinking,
             logprobs=tuple(token.logprob for token in chosen),
             top_logprobs=self._alternatives(chosen),
             tokens=self._counts[choice.index],

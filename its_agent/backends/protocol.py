@@ -46,6 +46,8 @@ class Delta:
 
     index: int
     text: str = ""
+    thinking: str = ""
+    """Thinking that the server keeps apart from the text."""
     logprobs: tuple[float, ...] = ()
     """Log-probabilities of the chosen tokens in this piece."""
     top_logprobs: tuple[Mapping[str, float], ...] = ()

@@ -141,8 +141,8 @@ class VLLMBackend:
         return None
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:
-        """Generate; yields Deltas, then Tokens where the server tells them. Text that a reasoning
-        parser splits off is counted but not part of it.
+        """Generate; yields Deltas, then Tokens where the server tells them. What a reasoning parser
+        splits off is told as thinking.
 
         Raises PromptTooLong, UnknownModel, InvalidOption or a BackendError.
         """
