@@ -13,6 +13,7 @@ from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate, Message
 from its_agent.verifiers import Examiner, Result, Verifier
+from its_agent.verifiers.programs import Programs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Context:
     examiners: tuple[Examiner, ...] = ()
     found: dict[tuple[str, str], Result] = field(default_factory=dict[tuple[str, str], Result])
     """What examiners, by name, have found out about answers."""
+    programs: Programs | None = None
+    """Runs samples that are programs; there is one where the strategy asks for them."""
     durable: bool = False
     """The state is checkpointed, so that the run can be resumed."""
     notes: list[str] = field(default_factory=list[str])

@@ -21,10 +21,11 @@ from its_agent.events import Event, Sink
 from its_agent.graphs.context import Settings
 from its_agent.ledger import Ledger
 from its_agent.policy import strategy_named
-from its_agent.solution import Message, Problem, Solution
+from its_agent.solution import Exemplar, Message, Problem, Solution, flaw_of
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import Examiner, Verifier
+from its_agent.verifiers import Examiner, Sandbox, Verifier
+from its_agent.verifiers.programs import LIMITS
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 
@@ -47,6 +48,7 @@ class Agent:
         estimate: Iterable[str] = SOURCES,
         prices: Prices | None = None,
         verifiers: Iterable[Verifier | Examiner] = (),
+        exemplars: Sequence[Exemplar] = (),
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -56,15 +58,18 @@ class Agent:
         a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
         those of warm samples; `estimate` names the sources of difficulty that may be asked.
         `verifiers` know a right answer, at once or by running something: an answer that passes ends
-        the solve as "verified", one that fails has no vote. `checkpointer` is any LangGraph
+        the solve as "verified", one that fails has no vote. `exemplars` are pairs of a question and
+        its worked answer, shown before every problem. `checkpointer` is any LangGraph
         checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
-        UnknownStrategy or InvalidOption.
+        UnknownStrategy or InvalidOption, and MissingExtra for a strategy that runs programs where
+        there is no sandbox.
         """
         judges = tuple(verifiers)
+        chosen = strategy_named(strategy)
         self._prices = prices
         self._on_event = on_event
         self._solver = Solver(
-            strategy=strategy_named(strategy),
+            strategy=chosen,
             settings=Settings(
                 max_tokens=int(_within("max_tokens", max_tokens, 1, 1 << 20)),
                 temperature=_within("temperature", temperature, 0.0, 2.0),
@@ -74,6 +79,8 @@ class Agent:
             prices=prices,
             verifiers=tuple(v for v in judges if not isinstance(v, Examiner)),
             examiners=tuple(v for v in judges if isinstance(v, Examiner)),
+            sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
+            exemplars=_exemplars(exemplars),
             checkpointer=checkpointer,
             backend=connect(backend),
             equality=AnswerEquality(),
@@ -259,6 +266,13 @@ def solve(
             return await agent.asolve(problem, max_compute_budget=max_compute_budget)
 
     return loop.run(once())
+
+
+def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:
+    flaw = flaw_of(given)
+    if flaw is not None:
+        raise InvalidOption(flaw)
+    return tuple(given)
 
 
 def _sources(names: Iterable[str]) -> frozenset[str]:

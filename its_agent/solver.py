@@ -27,9 +27,10 @@ from its_agent.ledger import SOLVE, Ledger
 from its_agent.places import Places
 from its_agent.policy import Strategy
 from its_agent.preflight import counted, initial_state
-from its_agent.solution import Candidate, Problem, Solution
+from its_agent.solution import Candidate, Exemplar, Problem, Solution
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import CodeTests, Examiner, Verifier
+from its_agent.verifiers import CodeTests, Examiner, Sandbox, Verifier
+from its_agent.verifiers.programs import Programs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,16 @@ class Solver:
     prices: Prices | None = None
     verifiers: tuple[Verifier, ...] = ()
     examiners: tuple[Examiner, ...] = ()
+    sandbox: Sandbox | None = None
+    """Runs the programs of a strategy that asks for them."""
+    exemplars: tuple[Exemplar, ...] = ()
+    """Shown before every problem that has none of its own."""
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
 
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""
-        state = initial_state(problem, budget, self.strategy.name)
+        state = initial_state(problem, budget, self.strategy.name, self.exemplars)
         examiners = self._examiners(state)
         notes: list[str] = []
         graph = _compiled(self.strategy.estimates)
@@ -211,6 +216,7 @@ class Solver:
             settings=self.settings,
             verifiers=self.verifiers,
             examiners=examiners,
+            programs=Programs(self.sandbox) if self.sandbox is not None else None,
             durable=options.thread_id is not None,
             notes=notes,
             paid=paid or [],

@@ -20,14 +20,18 @@ OUT_OF_BUDGET = Stop(reason="budget", why="what is left does not pay for another
 class Once:
     """One greedy sample."""
 
+    arm: str | None = None
+    """None takes the arm that suits the answer type."""
+
     def __call__(self, situation: Situation) -> Decision:
         if situation.samples:
             return Stop(reason="complete", why="one pass was asked for")
+        arm = self.arm or situation.usual_arm
         return Buy(
             path="single_pass",
-            arm=situation.usual_arm,
+            arm=arm,
             samples=1,
-            greedy_first=situation.left(f"{situation.usual_arm}@0") > 0,
+            greedy_first=situation.left(f"{arm}@0") > 0,
             why="one pass was asked for",
         )
 
@@ -41,16 +45,19 @@ class Repeat:
     greedy_first: bool = False
     """Hedge: the first sample is the greedy one."""
     until: Literal["settled", "unanimous_wave"] | None = None
+    arm: str | None = None
+    """None takes the arm that suits the answer type."""
 
     def __call__(self, situation: Situation) -> Decision:
         enough = self._enough(situation)
         if enough is not None:
             return Stop(reason="confident", why=enough)
-        allowed = min(MOST_SAMPLES - situation.samples, situation.left(situation.usual_arm))
+        arm = self.arm or situation.usual_arm
+        allowed = min(MOST_SAMPLES - situation.samples, situation.left(arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
         # The first request is made whatever it brings; the solve has checked that it fits.
-        hedge = self.greedy_first and not situation.samples and self._has_greedy(situation)
+        hedge = self.greedy_first and not situation.samples and situation.left(f"{arm}@0") > 0
         room = situation.room(prompts=1 + hedge) or (1 if not situation.samples else 0)
         samples = min(room, self.wave, allowed)
         if samples == 0:
@@ -58,15 +65,12 @@ class Repeat:
         why = "more of the same was asked for"
         return Buy(
             path="attempts",
-            arm=situation.usual_arm,
+            arm=arm,
             samples=samples,
             greedy_first=hedge,
             until_decided=self.until == "settled",
             why=why,
         )
-
-    def _has_greedy(self, situation: Situation) -> bool:
-        return situation.left(f"{situation.usual_arm}@0") > 0
 
     def _enough(self, situation: Situation) -> str | None:
         if situation.verified:

@@ -10,6 +10,7 @@ from its_agent.errors import UnknownStrategy
 from its_agent.policy.adaptive import adaptive
 from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, SearchOnly
 from its_agent.policy.protocol import Policy
+from its_agent.prompts import PROGRAM_ARM
 from its_agent.selection import rules
 from its_agent.selection.rules import Rule
 from its_agent.selection.self_certainty import TOP
@@ -30,8 +31,10 @@ class Strategy:
     """Log-probabilities of its samples are read: for the vote, and for a better confidence."""
     top_logprobs: int = 0
     """Alternatives that are read for every token of a sample."""
+    runs_programs: bool = False
+    """Its samples are programs, which are run in a sandbox."""
     needs: str = "nothing"
-    """What the backend must be able to do."""
+    """What the backend must be able to do, or the machine must have."""
     cost: str = "the whole budget"
     """What it uses of a budget."""
 
@@ -135,6 +138,29 @@ _ALL = (
         summary="the text most like the others, a greedy one among them (arXiv 2506.20544)",
         policy=Repeat(greedy_first=True),
         rule=rules.minimum_bayes_risk,
+    ),
+    Strategy(
+        name="program_of_thought",
+        logprobs=False,
+        summary="programs that print the answer, one vote each (arXiv 2211.12588)",
+        policy=Repeat(arm=PROGRAM_ARM),
+        rule=rules.majority,
+        runs_programs=True,
+        needs="a sandbox (bubblewrap)",
+    ),
+    Strategy(
+        name="plan_then_solve",
+        logprobs=False,
+        summary="a plan and its execution in each sample, one vote each (arXiv 2305.04091)",
+        policy=Repeat(arm="plan_then_solve"),
+        rule=rules.majority,
+    ),
+    Strategy(
+        name="re_reading",
+        logprobs=False,
+        summary="the question put twice, one vote for each sample (arXiv 2309.06275)",
+        policy=Repeat(arm="re_reading"),
+        rule=rules.majority,
     ),
     Strategy(
         name="refine",
