@@ -15,6 +15,7 @@ from its_agent.difficulty import Belief
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
+from its_agent.graphs.forcing import first_requests
 from its_agent.graphs.intent import intent
 from its_agent.graphs.refine import draft_requests
 from its_agent.graphs.sampling import prompt
@@ -31,9 +32,10 @@ FIRST_REQUESTS: Mapping[Path, Callable[[State, Context, Buy], list[Request]]] = 
     "attempts": buy_requests,
     "refine": draft_requests,
     "search": root_requests,
+    "thinking": first_requests,
 }
 """What the first superstep of a path will ask for."""
-Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "__end__"]
+Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "thinking", "__end__"]
 IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
 
@@ -78,7 +80,7 @@ def _fruitful(state: State) -> bool:
 def _at_most(decision: Buy, situation: Situation) -> float | None:
     """Compute units that the purchase may cost; None for all that is left, without a limit."""
     left = situation.remaining.compute
-    if decision.path in ("refine", "search"):
+    if decision.path in ("refine", "search", "thinking"):
         return None if left is None else left * decision.share
     requests = 1 + (decision.greedy_first and decision.samples > 1)
     tokens = requests * situation.prompt_tokens + decision.samples * situation.max_tokens
@@ -108,6 +110,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
         has_checks=bool(context.verifiers or context.examiners),
+        can_continue=context.door.can("continue_partial"),
         can_search=context.door.can("continue_partial") and context.door.can("logprobs"),
         refined_to_an_end=state.refined_to_an_end,
         supply=await _supply(state, context),

@@ -28,6 +28,7 @@ TOPOLOGY = """graph TD;
 	attempts(attempts)
 	refine(refine)
 	search(search)
+	thinking(thinking)
 	__end__([<p>__end__</p>]):::last
 	__start__ --> estimate;
 	attempts --> verify;
@@ -38,6 +39,8 @@ TOPOLOGY = """graph TD;
 	route -.-> refine;
 	route -.-> search;
 	route -.-> single_pass;
+	route -.-> thinking;
+	thinking --> verify;
 	search --> verify;
 	single_pass --> verify;
 	verify -.-> __end__;

@@ -110,3 +110,23 @@ class SearchOnly:
         if not situation.can_search:
             return Stop(reason="no_gain", why="the backend cannot continue partial answers")
         return Buy(path="search", arm=self.algorithm, samples=WAVE, why="a search was asked for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkOnly:
+    """Answers whose thinking is forced by the algorithm of that name, all of them at once."""
+
+    algorithm: str
+    traces: int = 1
+
+    def __call__(self, situation: Situation) -> Decision:
+        if situation.bought.get("thinking", 0):
+            return Stop(reason="complete", why="the thinking has ended")
+        if not situation.can_continue:
+            return Stop(reason="no_gain", why="the backend cannot continue partial answers")
+        return Buy(
+            path="thinking",
+            arm=self.algorithm,
+            samples=self.traces,
+            why="thinking of that kind was asked for",
+        )

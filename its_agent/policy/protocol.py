@@ -11,7 +11,7 @@ from its_agent.ledger import Remaining
 from its_agent.receipt import StopReason
 from its_agent.solution import AnswerType
 
-Path = Literal["single_pass", "attempts", "refine", "search"]
+Path = Literal["single_pass", "attempts", "refine", "search", "thinking"]
 
 TYPICAL_TOKENS = 300
 """Length of a worked answer, until samples of this problem say better."""
@@ -25,7 +25,7 @@ class Buy:
 
     path: Path
     arm: str
-    """A prompt template; for "search" the algorithm's name."""
+    """A prompt template; for "search" and "thinking" the algorithm's name."""
     samples: int
     why: str
     greedy_first: bool = False
@@ -33,7 +33,7 @@ class Buy:
     until_decided: bool = False
     """What still runs is aborted once the vote is decided."""
     share: float = 1.0
-    """Part of what is left that a refinement or a search may use at most."""
+    """Part of what is left that a path of several steps may use at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,8 @@ class Situation:
     """A check passes the leading answer."""
     has_checks: bool = False
     """There is a verifier that can tell a right answer."""
+    can_continue: bool = True
+    """The backend continues partial answers."""
     can_search: bool = True
     """The backend continues partial answers and tells log-probabilities."""
     refined_to_an_end: bool = False

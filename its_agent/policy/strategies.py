@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from its_agent.errors import UnknownStrategy
 from its_agent.policy.adaptive import adaptive
-from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, SearchOnly
+from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, SearchOnly, ThinkOnly
 from its_agent.policy.protocol import Policy
 from its_agent.prompts import PROGRAM_ARM
 from its_agent.selection import rules
@@ -41,6 +41,7 @@ class Strategy:
 
 LOGPROBS = "log-probabilities"
 ALTERNATIVES = "the log-probabilities of 20 alternatives"
+CONTINUATION = "continuing a partial answer"
 STEPS = "continuing a partial answer, log-probabilities"
 
 _ALL = (
@@ -168,6 +169,20 @@ _ALL = (
         policy=RefineOnly(),
         rule=rules.latest,
         cost="until a critique finds nothing",
+    ),
+    Strategy(
+        name="budget_forcing",
+        summary="one trace, whose end is taken back or forced (arXiv 2501.19393)",
+        policy=ThinkOnly(algorithm="budget_forcing"),
+        needs=CONTINUATION,
+        cost="one sample",
+    ),
+    Strategy(
+        name="early_exit",
+        summary="one trace, ended once probes of its answer agree (arXiv 2412.20993)",
+        policy=ThinkOnly(algorithm="early_exit"),
+        needs=CONTINUATION,
+        cost="one sample, and its probes",
     ),
     Strategy(
         name="search",
