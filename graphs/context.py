@@ -25,6 +25,10 @@ class Settings:
     temperature: float = 0.8
     """Of warm samples; greedy ones are at 0."""
     top_p: float = 0.95
+    thinking: bool | None = None
+    """Whether a reasoning model is to think; None leaves it to the model."""
+    thinking_tokens: int | None = None
+    """Most tokens of its thinking, where the server holds it to that."""
     step_tokens: int = 128
     """Most tokens of one step of a search."""
     sources: frozenset[str] = frozenset(SOURCES)

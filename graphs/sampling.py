@@ -16,6 +16,7 @@ from its_agent.errors import BackendError, BudgetExceeded, CannotDo, PromptTooLo
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
 from its_agent.graphs.early_stop import EarlyStop
+from its_agent.graphs.effort import with_effort
 from its_agent.graphs.reading import Said, read_all
 from its_agent.graphs.state import State
 from its_agent.ledger import SHARED, SOLVE
@@ -177,6 +178,7 @@ async def buy(
     no `n` the samples are bought one by one, side by side.
     """
     door = door or context.door
+    request = with_effort(context, request)
     if request.n == 1 or door.can("n"):
         return await _buy_one(door, request, purpose, early)
     single = replace(request, n=1)

@@ -49,6 +49,7 @@ class Agent:
         prices: Prices | None = None,
         verifiers: Iterable[Verifier | Examiner] = (),
         exemplars: Sequence[Exemplar] = (),
+        thinking: bool | int | None = None,
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -59,7 +60,9 @@ class Agent:
         those of warm samples; `estimate` names the sources of difficulty that may be asked.
         `verifiers` know a right answer, at once or by running something: an answer that passes ends
         the solve as "verified", one that fails has no vote. `exemplars` are pairs of a question and
-        its worked answer, shown before every problem. `checkpointer` is any LangGraph
+        its worked answer, shown before every problem. `thinking` has a reasoning model think or
+        not, where its template knows `enable_thinking`; a number is the most tokens of thinking,
+        where the server has a reasoning parser. `checkpointer` is any LangGraph
         checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
         UnknownStrategy or InvalidOption, and MissingExtra for a strategy that runs programs where
         there is no sandbox.
@@ -74,6 +77,8 @@ class Agent:
                 max_tokens=int(_within("max_tokens", max_tokens, 1, 1 << 20)),
                 temperature=_within("temperature", temperature, 0.0, 2.0),
                 top_p=_within("top_p", top_p, 0.01, 1.0),
+                thinking=None if thinking is None else thinking is not False,
+                thinking_tokens=_thinking_tokens(thinking),
                 sources=_sources(estimate),
             ),
             prices=prices,
@@ -273,6 +278,12 @@ def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:
     if flaw is not None:
         raise InvalidOption(flaw)
     return tuple(given)
+
+
+def _thinking_tokens(thinking: bool | int | None) -> int | None:
+    if thinking is None or isinstance(thinking, bool):
+        return None
+    return int(_within("thinking", thinking, 1, 1 << 20))
 
 
 def _sources(names: Iterable[str]) -> frozenset[str]:

@@ -31,11 +31,16 @@ def initial_state(
 
 
 async def counted(
-    state: State, backend: Backend, ledger: Ledger, context_length: int | None
+    state: State,
+    backend: Backend,
+    ledger: Ledger,
+    context_length: int | None,
+    *,
+    thinking: bool | None = None,
 ) -> State:
     """Count the prompt. Raises PromptTooLong or BudgetTooSmall where not even one short answer is
     possible."""
-    prompt = await backend.count_prompt(_shortest(state))
+    prompt = await backend.count_prompt(replace(_shortest(state), thinking=thinking))
     if context_length is not None and prompt + MIN_TOKENS > context_length:
         raise PromptTooLong(
             f"the prompt has {prompt:,} tokens and the model's context {context_length:,}; at "

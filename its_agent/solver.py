@@ -184,7 +184,8 @@ class Solver:
                 offer = await self.backend.offer()
                 if is_new:
                     room = offer.fingerprint.context_length
-                    state = await counted(state, self.backend, ledger, room)
+                    thinking = self.settings.thinking
+                    state = await counted(state, self.backend, ledger, room, thinking=thinking)
         except TimeoutError:
             raise BackendUnreachable(
                 "the backend did not say what it is before the solve had to end; "

@@ -5,11 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_vllm import CHAT, Answer, backend_of, collect, events, piece, request, serving, total
+from fake_vllm import (
+    CHAT,
+    COUNT,
+    FORTY_TWO,
+    Answer,
+    backend_of,
+    collect,
+    events,
+    page,
+    piece,
+    request,
+    sent_body,
+    serving,
+    total,
+)
 
 from its_agent import Agent
 from its_agent.backends.protocol import Delta, Tokens
 from its_agent.backends.scripted import Reply, ScriptedBackend
+from its_agent.errors import InvalidOption
 from its_agent.thinking.tags import is_open, parted, rejoined
 
 SUM = "What is 17 + 25?"
@@ -122,3 +137,63 @@ async def test_thinking_that_nobody_counts_is_estimated_and_not_free() -> None:
     assert isinstance(first, Delta)
     assert first.estimated
     assert first.tokens >= 6
+
+
+async def test_thinking_is_switched_by_the_template_and_the_prompt_is_counted_with_it() -> None:
+    server = serving()
+    server.answers[COUNT] = lambda: page({"count": 9})
+    async with (
+        backend_of(server, "qwen", chat_template_kwargs={"lang": "en"}) as backend,
+        Agent(backend, strategy="single_pass", thinking=False) as agent,
+    ):
+        await agent.asolve(SUM, max_compute_budget=1_000)
+        await backend.count_prompt(request(thinking=True))
+        await backend.count_prompt(request(thinking=False))
+    (sent,) = server.bodies(CHAT)
+    assert sent["chat_template_kwargs"] == {"lang": "en", "enable_thinking": False}
+    assert "thinking_token_budget" not in sent
+    counted = [body["chat_template_kwargs"] for body in server.bodies(COUNT)]
+    assert {"lang": "en", "enable_thinking": False} in counted
+    assert counted[-2:] == [
+        {"lang": "en", "enable_thinking": True},
+        {"lang": "en", "enable_thinking": False},
+    ]
+
+
+async def test_without_a_word_on_thinking_the_template_decides() -> None:
+    sent = await sent_body(request())
+    assert "chat_template_kwargs" not in sent
+    assert "thinking_token_budget" not in sent
+    sent = await sent_body(request(thinking=True, thinking_tokens=200))
+    assert sent["chat_template_kwargs"] == {"enable_thinking": True}
+    assert sent["thinking_token_budget"] == 200
+
+
+async def test_a_server_without_a_reasoning_parser_is_asked_again_without_a_thinking_budget() -> (
+    None
+):
+    refusal = (
+        "thinking_token_budget is set but reasoning_config is not configured. Please set "
+        "--reasoning-parser and/or --reasoning-config to use thinking_token_budget."
+    )
+    answers = iter([page({"error": {"message": refusal, "code": 400}}, 400), Answer(FORTY_TWO)])
+    server = serving()
+    server.answers[CHAT] = lambda: next(answers, Answer(FORTY_TWO))
+    async with (
+        backend_of(server, "qwen") as backend,
+        Agent(backend, strategy="self_consistency", thinking=300) as agent,
+    ):
+        solution = await agent.asolve(SUM, max_compute_budget=600)
+        first, *later = server.bodies(CHAT)
+        assert "thinking_budget" not in (await backend.offer()).capabilities
+    assert first["thinking_token_budget"] == 300
+    assert first["chat_template_kwargs"] == {"enable_thinking": True}
+    assert later
+    assert all("thinking_token_budget" not in body for body in later)
+    assert solution.answer == "42"
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1 << 21])
+def test_a_thinking_budget_is_a_positive_number(wrong: int) -> None:
+    with pytest.raises(InvalidOption, match="thinking must be from 1"):
+        Agent(ScriptedBackend([]), thinking=wrong)

@@ -31,6 +31,8 @@ def prompt_body(request: Request, template: Mapping[str, Any]) -> dict[str, Any]
         raise InvalidOption(
             f"continue_partial continues an assistant message, but the last role is {last!r}"
         )
+    if request.thinking is not None:
+        template = {**template, "enable_thinking": request.thinking}
     return {
         "messages": [dict(message) for message in request.messages],
         "add_generation_prompt": not request.continue_partial,
@@ -62,6 +64,7 @@ def chat_body(
         "max_completion_tokens": request.max_tokens,
         "stream": True,
         **_usage_and_logprobs(request, lacks),
+        **_thinking_budget(request, lacks),
         **_stops(request),
         **_structure(request),
     }
@@ -77,6 +80,12 @@ def _usage_and_logprobs(request: Request, lacks: Collection[str]) -> dict[str, A
         body["logprobs"] = True
         body["top_logprobs"] = request.top_logprobs
     return body
+
+
+def _thinking_budget(request: Request, lacks: Collection[str]) -> dict[str, Any]:
+    if request.thinking_tokens is None or "thinking_budget" in lacks:
+        return {}
+    return {"thinking_token_budget": request.thinking_tokens}
 
 
 def _stops(request: Request) -> dict[str, Any]:

@@ -435,4 +435,5 @@ class MeteredBackend:
 
 def hash_of(request: Request) -> int:
     """Tell prompts apart that the prefix cache tells apart."""
-    return hash(tuple(tuple(sorted((k, str(v)) for k, v in m.items())) for m in request.messages))
+    messages = tuple(tuple(sorted((k, str(v)) for k, v in m.items())) for m in request.messages)
+    return hash((messages, request.thinking))
