@@ -1,1 +1,1 @@
-"""The LangGraph state machine of a solve: estimate, route, four paths, verify."""
+"""The LangGraph state machine of a solve: estimate, route, five paths, verify."""

@@ -15,6 +15,7 @@ from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
 from its_agent.solution import Candidate, Message
 from its_agent.verifiers import Examiner, Result, Scorer, Verifier, Witness
+from its_agent.verifiers.programs import Programs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,10 @@ class Settings:
     temperature: float = 0.8
     """Of warm samples; greedy ones are at 0."""
     top_p: float = 0.95
+    thinking: bool | None = None
+    """Whether a reasoning model is to think; None leaves it to the model."""
+    thinking_tokens: int | None = None
+    """Most tokens of its thinking, where the server holds it to that."""
     step_tokens: int = 128
     """Most tokens of one step of a search, unless `steps` counts them."""
     steps: Steps = PARAGRAPHS
@@ -55,6 +60,8 @@ class Context:
     """The first one's scores are what a strategy ranks by."""
     found: dict[tuple[str, str], Result] = field(default_factory=dict[tuple[str, str], Result])
     """What examiners, by name, have found out about answers."""
+    programs: Programs | None = None
+    """Runs samples that are programs; there is one where the strategy asks for them."""
     durable: bool = False
     """The state is checkpointed, so that the run can be resumed."""
     notes: list[str] = field(default_factory=list[str])

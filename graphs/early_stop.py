@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from its_agent.answers import canonical, extract_answer
+from its_agent.answers import canonical
 from its_agent.backends.bill import Sample
+from its_agent.graphs.reading import read
 from its_agent.graphs.state import State, candidates_of
 from its_agent.selection.checking import decide
 from its_agent.selection.judgement import SETTLED
@@ -47,7 +48,7 @@ class EarlyStop:
     def see(self, sample: Sample) -> None:
         """Count a sample that has just ended."""
         self._running -= 1
-        answer = extract_answer(sample.text, self._kind) if sample.finish == "stop" else None
+        answer = read(sample, self._kind).answer
         if self._running > 0 and (self._wins(answer) or self._is_decided(answer)):
             self.signal.set()
 

@@ -12,6 +12,7 @@ from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
 from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
 from its_agent.graphs.context import Context
+from its_agent.graphs.effort import with_effort
 from its_agent.graphs.state import Plain, flat
 
 _NOTHING = Usage()
@@ -32,7 +33,7 @@ async def intent(
     worst = beside
     for request in requests:
         try:
-            worst += await context.door.worst(request)
+            worst += await context.door.worst(with_effort(context, request))
         except (BackendError, BudgetExceeded, PromptTooLong):
             # It will not be sent either; the purchase meets the same trouble and tells it.
             continue

@@ -58,6 +58,8 @@ def receipt_of(state: Outcome, context: Context, candidates: tuple[Candidate, ..
         "top_p": settings.top_p,
         "max_tokens": settings.max_tokens,
     }
+    effort = {"thinking": settings.thinking, "thinking_tokens": settings.thinking_tokens}
+    sampling |= {name: asked for name, asked in effort.items() if asked is not None}
     engine = context.offer.fingerprint
     return Receipt(
         budget=ledger.budget,

@@ -28,6 +28,8 @@ from its_agent.solution import Candidate, Message
 ROUNDS = 3
 CRITIQUE_TOKENS = 256
 NOTHING_WRONG = "no errors"
+OF_NO_ARM = ("refine", "search", "thinking")
+"""Paths whose candidates are named after something else than the prompt."""
 
 
 def refine() -> StateGraph[State, Context, State, State]:
@@ -155,7 +157,9 @@ def _improve_request(state: State, context: Context, base: Candidate, critique: 
 
 def _conversation(state: State, base: Candidate) -> tuple[Message, ...]:
     """The problem as it was put, and the solution as the assistant's answer."""
-    arm = _arm(state) if base.path in ("refine", "search") else base.strategy.partition("@")[0]
+    arm = base.strategy.partition("@")[0]
+    if base.path in OF_NO_ARM:
+        arm = _arm(state)
     question = ask(arm, state.messages, state.answer_type)
     return (*question, {"role": "assistant", "content": base.text})
 

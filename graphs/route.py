@@ -17,6 +17,7 @@ from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
 from its_agent.graphs.expansions import root_intent
+from its_agent.graphs.forcing import first_requests
 from its_agent.graphs.intent import intent
 from its_agent.graphs.judging import scorer_named, unseen, worst_judging
 from its_agent.graphs.refine import draft_requests
@@ -33,9 +34,12 @@ FIRST_REQUESTS: Mapping[SamplingPath, Callable[[State, Context, Buy], list[Reque
     "single_pass": buy_requests,
     "attempts": buy_requests,
     "refine": draft_requests,
+    "thinking": first_requests,
 }
 """What the first superstep of a path will ask for; a search scores what it gets, too."""
-Next: TypeAlias = Literal["single_pass", "attempts", "refine", "search", "judging", "__end__"]
+Next: TypeAlias = Literal[
+    "single_pass", "attempts", "refine", "search", "thinking", "judging", "__end__"
+]
 IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
 
@@ -94,7 +98,7 @@ def _fruitful(state: State) -> bool:
 def _at_most(decision: Buy, situation: Situation) -> float | None:
     """Compute units that the purchase may cost; None for all that is left, without a limit."""
     left = situation.remaining.compute
-    if decision.path in ("refine", "search", "judging"):
+    if decision.path in ("refine", "search", "thinking", "judging"):
         return None if left is None else left * decision.share
     requests = 1 + (decision.greedy_first and decision.samples > 1)
     tokens = requests * situation.prompt_tokens + decision.samples * situation.max_tokens
@@ -128,6 +132,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
         has_checks=bool(context.verifiers or context.examiners),
+        can_continue=context.door.can("continue_partial"),
         can_search=all(
             map(context.door.can, ("continue_partial", *context.settings.step_score.needs))
         ),

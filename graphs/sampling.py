@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from its_agent.answers import extract_answer
 from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend, Purchase
 from its_agent.backends.protocol import Request
@@ -17,9 +16,11 @@ from its_agent.errors import BackendError, BudgetExceeded, CannotDo, PromptTooLo
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context
 from its_agent.graphs.early_stop import EarlyStop
+from its_agent.graphs.effort import with_effort
+from its_agent.graphs.reading import Said, read_all
 from its_agent.graphs.state import State
 from its_agent.ledger import SHARED, SOLVE
-from its_agent.prompts import ask
+from its_agent.prompts import PROGRAM_ARM, ask
 from its_agent.receipt import StopReason
 from its_agent.selection.deepconf import trace_confidence
 from its_agent.selection.judgement import SETTLED
@@ -93,11 +94,11 @@ async def attempt(
 
     With `until_decided` those that cannot change a vote of that `lead` are aborted, unless
     examiners have the last word, and with verifiers those that come after the first answer that
-    passes.
+    passes. What a program prints is known too late for either.
     """
     early = None
     by_vote = until_decided and not context.examiners
-    if by_vote or context.verifiers:
+    if arm != PROGRAM_ARM and (by_vote or context.verifiers):
         early = EarlyStop(state, arm=arm, running=samples, lead=lead, verifiers=context.verifiers)
     requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
     return await _together(
@@ -155,16 +156,12 @@ async def buy_candidates(
 ) -> Taken:
     """Buy one request whose samples are whole solutions."""
     taken = await buy(context, request, purpose="generate", early=early)
+    samples = [sample for purchase in taken.purchases for sample in purchase.samples]
+    said = await read_all(context, samples, arm=arm, answer_type=answer_type)
+    strategy = f"{arm}@{request.temperature:g}"
     candidates = [
-        candidate(
-            context,
-            sample,
-            path=path,
-            strategy=f"{arm}@{request.temperature:g}",
-            answer_type=answer_type,
-        )
-        for purchase in taken.purchases
-        for sample in purchase.samples
+        candidate(context, sample, one, path=path, strategy=strategy)
+        for sample, one in zip(samples, said, strict=True)
     ]
     return replace(taken, candidates=tuple(candidates))
 
@@ -183,6 +180,7 @@ async def buy(
     no `n` the samples are bought one by one, side by side.
     """
     door = door or context.door
+    request = with_effort(context, request)
     if request.n == 1 or door.can("n"):
         return await _buy_one(door, request, purpose, early)
     single = replace(request, n=1)
@@ -203,23 +201,31 @@ async def _buy_one(
 
 
 def candidate(
-    context: Context, sample: Sample, *, path: str, strategy: str, answer_type: AnswerType
+    context: Context, sample: Sample, said: Said, *, path: str, strategy: str
 ) -> Candidate:
-    """Make a candidate of a sample; only a finished one has an answer."""
+    """Make a candidate of a sample and of what it says."""
     made = Candidate(
         id=f"c{len(context.paid) + 1}",
-        text=sample.text,
-        answer=extract_answer(sample.text, answer_type) if sample.finish == "stop" else None,
+        text=said.text,
+        thinking=said.thinking,
+        answer=said.answer,
         path=path,
         strategy=strategy,
         finish=sample.finish,
         usage=sample.usage,
         mean_logprob=sample.mean_logprob,
-        signals=trace_confidence(sample.confidences),
+        signals=_signals(sample),
     )
     context.paid.append(made)
     context.emit(Sampled, candidate=made)
     return made
+
+
+def _signals(sample: Sample) -> Mapping[str, float]:
+    confidence = trace_confidence(sample.confidences)
+    if not sample.thinking_tokens:
+        return confidence
+    return {**confidence, "thinking_tokens": sample.thinking_tokens}
 
 
 def best_of(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -7,6 +7,7 @@ from langgraph.graph import START, StateGraph
 from its_agent.graphs.attempts import attempts
 from its_agent.graphs.context import Context
 from its_agent.graphs.estimate import estimate
+from its_agent.graphs.forcing import thinking
 from its_agent.graphs.judging import judging
 from its_agent.graphs.refine import refine
 from its_agent.graphs.route import route
@@ -17,7 +18,7 @@ from its_agent.graphs.verify import verify
 
 STEPS = {"single_pass": single_pass, "attempts": attempts, "judging": judging}
 """Paths that are one superstep."""
-PATHS = {"refine": refine, "search": search}
+PATHS = {"refine": refine, "search": search, "thinking": thinking}
 """Paths of several supersteps, each a graph of its own."""
 
 

@@ -60,6 +60,8 @@ class State(Outcome):
     """The solution being refined: its id, its critique, and the round."""
     search: Plain | None = None
     """The search in progress."""
+    thinking: Plain | None = None
+    """The traces of the thinking in progress."""
 
     @property
     def messages(self) -> list[Plain]:
@@ -135,6 +137,7 @@ class Update(TypedDict, total=False):
     explored_nodes: int
     refining: Plain | None
     search: Plain | None
+    thinking: Plain | None
     notes: list[Plain]
 
 

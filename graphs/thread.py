@@ -27,6 +27,7 @@ BEFORE: Mapping[str, str] = {
     "attempts": "route",
     "refine": "route",
     "search": "route",
+    "thinking": "route",
     "draft": START,
     "critique": "draft",
     "improve": "critique",
@@ -97,6 +98,8 @@ async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) ->
 def _before(place: Place) -> str:
     if place.next == "verify":
         return str(place.values["plan"]["path"])
+    if place.next == "think":
+        return START if place.values.get("thinking") is None else "think"
     return START if place.values.get("search") is None else "expand"
 
 

@@ -23,10 +23,11 @@ from its_agent.graphs.step_scores import LIKELIHOOD, StepFunction, StepScore, st
 from its_agent.graphs.steps import PARAGRAPHS, Steps, steps_named
 from its_agent.ledger import Ledger
 from its_agent.policy import strategy_named
-from its_agent.solution import Message, Problem, Solution
+from its_agent.solution import Exemplar, Message, Problem, Solution, flaw_of
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
+from its_agent.verifiers import Examiner, Sandbox, Scorer, Verifier, Witness
+from its_agent.verifiers.programs import LIMITS
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 
@@ -51,6 +52,8 @@ class Agent:
         step_score: str | Scorer | StepScore | StepFunction = LIKELIHOOD,
         prices: Prices | None = None,
         verifiers: Iterable[Verifier | Examiner | Witness | Scorer] = (),
+        exemplars: Sequence[Exemplar] = (),
+        thinking: bool | int | None = None,
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -67,19 +70,26 @@ class Agent:
         `verifiers` know a right answer, at once or by running something: an answer that passes ends
         the solve as "verified", one that fails has no vote. A witness, which can be wrong, and a
         calibrated scorer add to an answer's log-odds; scorers are what strategies that rank by
-        scores go by, the first one before all. `checkpointer` is any LangGraph
+        scores go by, the first one before all. `exemplars` are pairs of a question and its worked
+        answer, shown before every problem. `thinking` has a reasoning model think or not, where its
+        template knows `enable_thinking`; a number is the most tokens of thinking, where the server
+        has a reasoning parser. `checkpointer` is any LangGraph
         checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
-        UnknownStrategy or InvalidOption.
+        UnknownStrategy or InvalidOption, and MissingExtra for a strategy that runs programs where
+        there is no sandbox.
         """
         judges = tuple(verifiers)
+        chosen = strategy_named(strategy)
         self._prices = prices
         self._on_event = on_event
         self._solver = Solver(
-            strategy=strategy_named(strategy),
+            strategy=chosen,
             settings=Settings(
                 max_tokens=int(_within("max_tokens", max_tokens, 1, 1 << 20)),
                 temperature=_within("temperature", temperature, 0.0, 2.0),
                 top_p=_within("top_p", top_p, 0.01, 1.0),
+                thinking=None if thinking is None else thinking is not False,
+                thinking_tokens=_thinking_tokens(thinking),
                 sources=_sources(estimate),
                 steps=steps_named(steps),
                 step_score=step_score_of(step_score),
@@ -89,6 +99,8 @@ class Agent:
             examiners=tuple(v for v in judges if isinstance(v, Examiner)),
             witnesses=tuple(v for v in judges if isinstance(v, Witness)),
             scorers=tuple(v for v in judges if isinstance(v, Scorer)),
+            sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
+            exemplars=_exemplars(exemplars),
             checkpointer=checkpointer,
             backend=connect(backend),
             equality=AnswerEquality(),
@@ -274,6 +286,19 @@ def solve(
             return await agent.asolve(problem, max_compute_budget=max_compute_budget)
 
     return loop.run(once())
+
+
+def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:
+    flaw = flaw_of(given)
+    if flaw is not None:
+        raise InvalidOption(flaw)
+    return tuple(given)
+
+
+def _thinking_tokens(thinking: bool | int | None) -> int | None:
+    if thinking is None or isinstance(thinking, bool):
+        return None
+    return int(_within("thinking", thinking, 1, 1 << 20))
 
 
 def _sources(names: Iterable[str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from its_agent.answers import infer_answer_type
@@ -11,14 +12,16 @@ from its_agent.budget import Budget, Usage, compute_units
 from its_agent.errors import BudgetTooSmall, PromptTooLong
 from its_agent.graphs.state import State, new_state
 from its_agent.ledger import Ledger
-from its_agent.prompts import ask
-from its_agent.solution import AnswerType, Problem
+from its_agent.prompts import ask, shown_first
+from its_agent.solution import AnswerType, Exemplar, Problem
 
 
-def initial_state(problem: Problem, budget: Budget, strategy: str) -> State:
-    """The state that a solve starts from."""
+def initial_state(
+    problem: Problem, budget: Budget, strategy: str, exemplars: Sequence[Exemplar] = ()
+) -> State:
+    """The state that a solve starts from; the problem's own exemplars win over these."""
     return new_state(
-        problem.messages,
+        shown_first(problem.exemplars or exemplars, problem.messages),
         _answer_type(problem),
         schema=problem.schema,
         tests=problem.tests,
@@ -28,11 +31,16 @@ def initial_state(problem: Problem, budget: Budget, strategy: str) -> State:
 
 
 async def counted(
-    state: State, backend: Backend, ledger: Ledger, context_length: int | None
+    state: State,
+    backend: Backend,
+    ledger: Ledger,
+    context_length: int | None,
+    *,
+    thinking: bool | None = None,
 ) -> State:
     """Count the prompt. Raises PromptTooLong or BudgetTooSmall where not even one short answer is
     possible."""
-    prompt = await backend.count_prompt(_shortest(state))
+    prompt = await backend.count_prompt(replace(_shortest(state), thinking=thinking))
     if context_length is not None and prompt + MIN_TOKENS > context_length:
         raise PromptTooLong(
             f"the prompt has {prompt:,} tokens and the model's context {context_length:,}; at "

@@ -14,6 +14,9 @@ from its_agent.receipt import Receipt
 Message: TypeAlias = Mapping[str, Any]
 """A chat message as the engine reads it: at least `role` and `content`."""
 
+Exemplar: TypeAlias = tuple[str, str]
+"""A question and its worked answer, as the model is to answer others."""
+
 AnswerType = Literal["number", "math", "choice", "text", "json"]
 Status = Literal["verified", "agreed", "best_effort", "abstained"]
 Finish = Literal["stop", "length", "aborted"]
@@ -36,9 +39,14 @@ class Problem:
     """JSON schema of the answer; makes the answer type "json"."""
     tests: Sequence[str] = ()
     """Lines of Python that a right program passes: the answer is run with them in a sandbox."""
+    exemplars: Sequence[Exemplar] = ()
+    """Shown before the question (few-shot, arXiv 2005.14165), in place of the agent's own."""
 
     def __post_init__(self) -> None:
         _check_messages(self.messages)
+        flaw = flaw_of(self.exemplars)
+        if flaw is not None:
+            raise InvalidProblem(flaw)
         allowed = get_args(AnswerType)
         if self.answer_type is not None and self.answer_type not in allowed:
             raise InvalidProblem(
@@ -58,6 +66,24 @@ class Problem:
     def question(self) -> str:
         """The text of the last user message."""
         return next(str(m["content"]) for m in reversed(self.messages) if m["role"] == "user")
+
+
+def flaw_of(exemplars: object) -> str | None:
+    """Say what keeps exemplars from being pairs of a question and an answer; None for nothing."""
+    if isinstance(exemplars, str) or not isinstance(exemplars, Sequence):
+        return f"exemplars must be a list of (question, answer), got {exemplars!r}"
+    listed: Sequence[object] = exemplars
+    for position, exemplar in enumerate(listed):
+        if not (
+            isinstance(exemplar, (tuple, list))
+            and len(parts := [*exemplar]) == 2
+            and all(isinstance(part, str) and part.strip() for part in parts)
+        ):
+            return (
+                f"exemplar {position} must be a question and an answer, two texts that are not "
+                f"empty, got {exemplar!r}"
+            )
+    return None
 
 
 def _check_messages(messages: Sequence[Message]) -> None:
@@ -90,6 +116,8 @@ class Candidate:
     finish: Finish
     usage: Usage
     """Its own generated tokens; the first of a request also carries the prompt."""
+    thinking: str = ""
+    """What a reasoning model thought before it; never a part of the text."""
     mean_logprob: float | None = None
     """Mean log-probability of its tokens under the model."""
     signals: Mapping[str, float] = field(default_factory=dict[str, float])

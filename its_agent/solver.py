@@ -27,9 +27,10 @@ from its_agent.ledger import SOLVE, Ledger
 from its_agent.places import Places
 from its_agent.policy import Strategy
 from its_agent.preflight import counted, initial_state
-from its_agent.solution import Candidate, Problem, Solution
+from its_agent.solution import Candidate, Exemplar, Problem, Solution
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import CodeTests, Examiner, Scorer, Verifier, Witness
+from its_agent.verifiers import CodeTests, Examiner, Sandbox, Scorer, Verifier, Witness
+from its_agent.verifiers.programs import Programs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,16 @@ class Solver:
     examiners: tuple[Examiner, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     scorers: tuple[Scorer, ...] = ()
+    sandbox: Sandbox | None = None
+    """Runs the programs of a strategy that asks for them."""
+    exemplars: tuple[Exemplar, ...] = ()
+    """Shown before every problem that has none of its own."""
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
 
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""
-        state = initial_state(problem, budget, self.strategy.name)
+        state = initial_state(problem, budget, self.strategy.name, self.exemplars)
         examiners = self._examiners(state)
         notes: list[str] = []
         graph = _compiled(self.strategy.estimates)
@@ -181,7 +186,8 @@ class Solver:
                 offer = await self.backend.offer()
                 if is_new:
                     room = offer.fingerprint.context_length
-                    state = await counted(state, self.backend, ledger, room)
+                    thinking = self.settings.thinking
+                    state = await counted(state, self.backend, ledger, room, thinking=thinking)
         except TimeoutError:
             raise BackendUnreachable(
                 "the backend did not say what it is before the solve had to end; "
@@ -215,6 +221,7 @@ class Solver:
             examiners=examiners,
             witnesses=self.witnesses,
             scorers=self.scorers or self.strategy.scorers,
+            programs=Programs(self.sandbox) if self.sandbox else None,
             durable=options.thread_id is not None,
             notes=notes,
             paid=paid or [],

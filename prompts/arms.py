@@ -10,7 +10,12 @@ from its_agent.prompts.templates import render
 
 STRATEGY_ARMS = ("step_by_step", "edge_cases", "work_backwards", "subproblems", "analogy")
 """Reasoning prompts, the most reliable first."""
-ARMS = ("plain", "direct", *STRATEGY_ARMS)
+PROGRAM_ARM = "program_of_thought"
+"""Asks for a program that prints the answer (arXiv 2211.12588)."""
+NAMED_ARMS = ("plan_then_solve", "re_reading", PROGRAM_ARM)
+"""Tried only by strategies of their name (arXiv 2305.04091, 2309.06275)."""
+ARMS = ("plain", "direct", *NAMED_ARMS, *STRATEGY_ARMS)
+_WITHOUT_ENDING = ("plain", "i_know", PROGRAM_ARM)
 _FILLED_KEPT = 128
 
 
@@ -25,6 +30,19 @@ def ask(
         else dict(message)
         for position, message in enumerate(messages)
     )
+
+
+def shown_first(
+    exemplars: Sequence[tuple[str, str]], messages: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], ...]:
+    """Put exemplars before a conversation as earlier turns of it, after its system message."""
+    first = next((i for i, m in enumerate(messages) if m["role"] != "system"), len(messages))
+    turns = [
+        {"role": role, "content": content}
+        for exemplar in exemplars
+        for role, content in zip(("user", "assistant"), exemplar, strict=True)
+    ]
+    return (*messages[:first], *turns, *messages[first:])
 
 
 def follow_up(arm: str, **values: str) -> dict[str, str]:
@@ -47,6 +65,6 @@ def _reword(arm: str, content: Any, answer_type: str) -> Any:
 
 @lru_cache(maxsize=_FILLED_KEPT)
 def _fill(arm: str, problem: str, answer_type: str) -> str:
-    if arm in ("plain", "i_know"):
+    if arm in _WITHOUT_ENDING:
         return render(arm, problem=problem)
     return render(arm, problem=problem, ending=ending(answer_type))

@@ -29,6 +29,7 @@ TOPOLOGY = """graph TD;
 	judging(judging)
 	refine(refine)
 	search(search)
+	thinking(thinking)
 	__end__([<p>__end__</p>]):::last
 	__start__ --> estimate;
 	attempts --> verify;
@@ -41,6 +42,8 @@ TOPOLOGY = """graph TD;
 	route -.-> refine;
 	route -.-> search;
 	route -.-> single_pass;
+	route -.-> thinking;
+	thinking --> verify;
 	search --> verify;
 	single_pass --> verify;
 	verify -.-> __end__;

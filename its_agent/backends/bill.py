@@ -23,6 +23,10 @@ class Sample:
     """One sample as it came, finished or not."""
 
     text: str
+    thinking: str = ""
+    """What the server kept apart as thinking."""
+    thinking_tokens: int = 0
+    """Tokens of that thinking, as far as the stream told; they are among those of the usage."""
     finish: Finish
     usage: Usage
     logprobs: tuple[float, ...]
@@ -44,6 +48,8 @@ class Stream:
 
     stop: tuple[str, ...] = ()
     text: str = ""
+    thinking: str = ""
+    thinking_tokens: int = 0
     logprobs: list[float] = field(default_factory=list[float])
     first_top_logprobs: dict[str, float] = field(default_factory=dict[str, float])
     confidences: list[float] = field(default_factory=list[float])
@@ -59,6 +65,9 @@ class Stream:
         if not self.logprobs and delta.top_logprobs:
             self.first_top_logprobs = dict(delta.top_logprobs[0])
         self.largest_piece = max(self.largest_piece, delta.tokens - self.tokens)
+        if delta.thinking and self.finish is None:
+            self.thinking += delta.thinking
+            self.thinking_tokens += delta.tokens - self.tokens
         self.tokens = delta.tokens
         self.estimated = self.estimated or delta.estimated
         self.ended_by_server = self.ended_by_server or delta.finish is not None
@@ -256,6 +265,8 @@ class Bill:
         usage = self._priced(read, cached, stream.tokens, requests=int(prompt))
         return Sample(
             text=stream.text,
+            thinking=stream.thinking,
+            thinking_tokens=stream.thinking_tokens,
             finish=stream.finish or "aborted",
             usage=usage,
             logprobs=tuple(stream.logprobs),

@@ -31,6 +31,8 @@ def prompt_body(request: Request, template: Mapping[str, Any]) -> dict[str, Any]
         raise InvalidOption(
             f"continue_partial continues an assistant message, but the last role is {last!r}"
         )
+    if request.thinking is not None:
+        template = {**template, "enable_thinking": request.thinking}
     return {
         "messages": [dict(message) for message in request.messages],
         "add_generation_prompt": not request.continue_partial,
@@ -62,6 +64,7 @@ def chat_body(
         "max_completion_tokens": request.max_tokens,
         "stream": True,
         **_usage_and_logprobs(request, lacks),
+        **_thinking_budget(request, lacks),
         **_stops(request),
         **_structure(request),
     }
@@ -77,6 +80,12 @@ def _usage_and_logprobs(request: Request, lacks: Collection[str]) -> dict[str, A
         body["logprobs"] = True
         body["top_logprobs"] = request.top_logprobs
     return body
+
+
+def _thinking_budget(request: Request, lacks: Collection[str]) -> dict[str, Any]:
+    if request.thinking_tokens is None or "thinking_budget" in lacks:
+        return {}
+    return {"thinking_token_budget": request.thinking_tokens}
 
 
 def _stops(request: Request) -> dict[str, Any]:
@@ -126,7 +135,7 @@ class ChatReader:
             for choice in chunk.choices
             if not self._is_repeated(choice, counted, event)
         )
-        return [delta for delta in deltas if delta.text or delta.logprobs or delta.finish]
+        return [d for d in deltas if d.text or d.thinking or d.logprobs or d.finish]
 
     @property
     def is_whole(self) -> bool:
@@ -190,15 +199,17 @@ class ChatReader:
         if not 0 <= choice.index < self._request.n:
             raise self._endpoint.garbled(f"one of the {self._request.n} choices asked for", event)
         chosen = (choice.logprobs and choice.logprobs.content) or ()
-        text = choice.delta.content or ""
+        text, thinking = choice.delta.content or "", choice.delta.thinking
+        written = thinking + text
         self._seen.add(choice.index)
         if usage is not None:
             self._counted_by_server[choice.index] = usage
-        estimated = usage is None and not chosen and bool(text)
-        self._counts[choice.index] = self._count(choice.index, text, len(chosen), usage)
+        estimated = usage is None and not chosen and bool(written)
+        self._counts[choice.index] = self._count(choice.index, written, len(chosen), usage)
         return Delta(
             index=choice.index,
             text=text,
+            thinking=thinking,
             logprobs=tuple(token.logprob for token in chosen),
             top_logprobs=self._alternatives(chosen),
             tokens=self._counts[choice.index],

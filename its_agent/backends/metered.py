@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -207,6 +207,10 @@ class MeteredBackend:
     def can(self, capability: Capability) -> bool:
         """Whether the backend offers it and has not refused it so far."""
         return capability in self._offer.capabilities and capability not in self.meter.lacks
+
+    def until_the_end(self) -> AbstractAsyncContextManager[None]:
+        """Let work go on until the solve has to end; then it is cancelled by a TimeoutError."""
+        return self._stop.guard(self._ledger.remaining.seconds)
 
     @property
     def interruption(self) -> EndOfTime:
@@ -436,4 +440,5 @@ class MeteredBackend:
 
 def hash_of(request: Request) -> int:
     """Tell prompts apart that the prefix cache tells apart."""
-    return hash(tuple(tuple(sorted((k, str(v)) for k, v in m.items())) for m in request.messages))
+    messages = tuple(tuple(sorted((k, str(v)) for k, v in m.items())) for m in request.messages)
+    return hash((messages, request.thinking))

@@ -10,10 +10,16 @@ from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
 
 Capability = Literal[
-    "logprobs", "top_logprobs", "continue_partial", "structured", "n", "count_prompt"
+    "logprobs",
+    "top_logprobs",
+    "continue_partial",
+    "structured",
+    "n",
+    "count_prompt",
+    "thinking_budget",
 ]
 """What not every server can: "n" is several samples for one prompt, "count_prompt" an exact count
-of a prompt's tokens before it is paid for."""
+of a prompt's tokens before it is paid for, "thinking_budget" an end to thinking at a limit."""
 ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
 
 
@@ -36,6 +42,11 @@ class Request:
     schema: Mapping[str, Any] | None = None
     choices: tuple[str, ...] = ()
     """The only texts allowed, if any."""
+    thinking: bool | None = None
+    """Whether a reasoning model is to think, by its template's `enable_thinking`; None leaves it to
+    the template. It is part of the prompt."""
+    thinking_tokens: int | None = None
+    """Most tokens of thinking, where the server can hold a model to it."""
     continue_partial: bool = False
     """The last message is the beginning of the assistant's answer, to be continued."""
 
@@ -46,6 +57,8 @@ class Delta:
 
     index: int
     text: str = ""
+    thinking: str = ""
+    """Thinking that the server keeps apart from the text."""
     logprobs: tuple[float, ...] = ()
     """Log-probabilities of the chosen tokens in this piece."""
     top_logprobs: tuple[Mapping[str, float], ...] = ()

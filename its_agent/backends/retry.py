@@ -67,6 +67,8 @@ def without(request: Request, capability: str) -> Request:
             return replace(request, n=1)
         case "structured":
             return replace(request, schema=None, choices=())
+        case "thinking_budget":
+            return replace(request, thinking_tokens=None)
         case "top_logprobs" | "logprobs":
             return replace(request, top_logprobs=0)
         case _:

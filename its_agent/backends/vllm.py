@@ -37,6 +37,7 @@ _UNABLE: Mapping[str, re.Pattern[str]] = {
     "stream_options": re.compile(r"stream_options|continuous_usage_stats"),
     "top_logprobs": re.compile(r"top_logprobs"),
     "logprobs": re.compile(r"logprobs"),
+    "thinking_budget": re.compile(r"thinking_token_budget"),
     "structured": re.compile(r"response_format|structured_outputs|json_schema"),
     "continue_partial": re.compile(r"continue_final_message"),
     "n": re.compile(r"\bn\b"),
@@ -127,7 +128,7 @@ class VLLMBackend:
         where the server has no such page."""
         if "count_prompt" in self._lacks:
             return estimate_prompt(request.messages)
-        known_by = repr((request.messages, request.continue_partial)).encode()
+        known_by = repr((request.messages, request.continue_partial, request.thinking)).encode()
         key = hashlib.blake2b(known_by, digest_size=16).digest()
         if key not in self._counts:
             count = await self._tokenize(prompt_body(request, self._template))
@@ -144,8 +145,8 @@ class VLLMBackend:
         return None
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:
-        """Generate; yields Deltas, then Tokens where the server tells them. Text that a reasoning
-        parser splits off is counted but not part of it.
+        """Generate; yields Deltas, then Tokens where the server tells them. What a reasoning parser
+        splits off is told as thinking.
 
         Raises PromptTooLong, UnknownModel, InvalidOption or a BackendError.
         """
@@ -203,6 +204,7 @@ class VLLMBackend:
             "stream_options": True,
             "top_logprobs": request.top_logprobs > 0,
             "logprobs": request.logprobs,
+            "thinking_budget": request.thinking_tokens is not None,
             "structured": bool(request.choices or request.schema is not None),
             "continue_partial": request.continue_partial,
             "n": request.n > 1,

@@ -36,6 +36,15 @@ class Piece(Wire):
     """New text of one choice."""
 
     content: str | None = None
+    reasoning: str | None = None
+    """What a reasoning parser took for thinking."""
+    reasoning_content: str | None = None
+    """The same, as older servers call it."""
+
+    @property
+    def thinking(self) -> str:
+        """The thinking in this piece."""
+        return self.reasoning or self.reasoning_content or ""
 
 
 class Choice(Wire):

@@ -21,14 +21,18 @@ OUT_OF_BUDGET = Stop(reason="budget", why="what is left does not pay for another
 class Once:
     """One greedy sample."""
 
+    arm: str | None = None
+    """None takes the arm that suits the answer type."""
+
     def __call__(self, situation: Situation) -> Decision:
         if situation.samples:
             return Stop(reason="complete", why="one pass was asked for")
+        arm = self.arm or situation.usual_arm
         return Buy(
             path="single_pass",
-            arm=situation.usual_arm,
+            arm=arm,
             samples=1,
-            greedy_first=situation.left(f"{situation.usual_arm}@0") > 0,
+            greedy_first=situation.left(f"{arm}@0") > 0,
             why="one pass was asked for",
         )
 
@@ -43,16 +47,19 @@ class Repeat:
     """Hedge: the first sample is the greedy one."""
     until: StopRule | None = None
     most: int = MOST_SAMPLES
+    arm: str | None = None
+    """None takes the arm that suits the answer type."""
 
     def __call__(self, situation: Situation) -> Decision:
         enough = self._enough(situation)
         if enough is not None:
             return enough
-        allowed = min(self.most - situation.samples, situation.left(situation.usual_arm))
+        arm = self.arm or situation.usual_arm
+        allowed = min(self.most - situation.samples, situation.left(arm))
         if allowed <= 0:
             return Stop(reason="complete", why=f"{situation.samples} samples are taken")
         # The first request is made whatever it brings; the solve has checked that it fits.
-        hedge = self.greedy_first and not situation.samples and self._has_greedy(situation)
+        hedge = self.greedy_first and not situation.samples and situation.left(f"{arm}@0") > 0
         room = situation.room(prompts=1 + hedge) or (1 if not situation.samples else 0)
         samples = min(room, self._width(situation), allowed)
         if samples == 0:
@@ -61,16 +68,13 @@ class Repeat:
         lead = self.until.confidence if isinstance(self.until, BetaLead) else None
         return Buy(
             path="attempts",
-            arm=situation.usual_arm,
+            arm=arm,
             samples=samples,
             greedy_first=hedge,
             until_decided=lead is not None,
             lead=lead or SETTLED,
             why=why,
         )
-
-    def _has_greedy(self, situation: Situation) -> bool:
-        return situation.left(f"{situation.usual_arm}@0") > 0
 
     def _enough(self, situation: Situation) -> Stop | None:
         if situation.verified:
@@ -114,3 +118,23 @@ class SearchOnly:
                 why="the backend cannot continue partial answers, or tell what scores their steps",
             )
         return Buy(path="search", arm=self.algorithm, samples=WAVE, why="a search was asked for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkOnly:
+    """Answers whose thinking is forced by the algorithm of that name, all of them at once."""
+
+    algorithm: str
+    traces: int = 1
+
+    def __call__(self, situation: Situation) -> Decision:
+        if situation.bought.get("thinking", 0):
+            return Stop(reason="complete", why="the thinking has ended")
+        if not situation.can_continue:
+            return Stop(reason="no_gain", why="the backend cannot continue partial answers")
+        return Buy(
+            path="thinking",
+            arm=self.algorithm,
+            samples=self.traces,
+            why="thinking of that kind was asked for",
+        )

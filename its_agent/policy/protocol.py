@@ -14,7 +14,7 @@ from its_agent.selection.judgement import SETTLED
 from its_agent.selection.stop_rules import Progress
 from its_agent.solution import AnswerType
 
-SamplingPath = Literal["single_pass", "attempts", "refine", "search"]
+SamplingPath = Literal["single_pass", "attempts", "refine", "search", "thinking"]
 Path: TypeAlias = SamplingPath | Literal["judging"]
 
 TYPICAL_TOKENS = 300
@@ -29,7 +29,8 @@ class Buy:
 
     path: Path
     arm: str
-    """A prompt template; for "search" the algorithm's name, for "judging" the scorer's."""
+    """A prompt template; for "search" and "thinking" the algorithm's name, for "judging" the
+    scorer's."""
     samples: int
     why: str
     greedy_first: bool = False
@@ -39,7 +40,7 @@ class Buy:
     lead: float = SETTLED
     """Beta lead at which it is."""
     share: float = 1.0
-    """Part of what is left that a refinement or a search may use at most."""
+    """Part of what is left that a path of several steps may use at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,8 @@ class Situation:
     """A check passes the leading answer."""
     has_checks: bool = False
     """There is a verifier that can tell a right answer."""
+    can_continue: bool = True
+    """The backend continues partial answers."""
     can_search: bool = True
     """The backend continues partial answers, and tells what the step score reads of them."""
     scoring: tuple[Scoring, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from its_agent.policy.adaptive import adaptive
-from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat
-from its_agent.policy.strategy import ALTERNATIVES, LOGPROBS, SCORE, Strategy
+from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, ThinkOnly
+from its_agent.policy.strategy import ALTERNATIVES, CONTINUATION, LOGPROBS, SCORE, Strategy
+from its_agent.prompts import PROGRAM_ARM
 from its_agent.selection import rules
 from its_agent.selection.scored_rules import BestOfMajority, BestScored
 from its_agent.selection.self_certainty import TOP
@@ -107,6 +108,43 @@ SAMPLING = (
         summary="the text most like the others, a greedy one among them (arXiv 2506.20544)",
         policy=Repeat(greedy_first=True),
         rule=rules.minimum_bayes_risk,
+    ),
+    Strategy(
+        name="program_of_thought",
+        logprobs=False,
+        summary="programs that print the answer, one vote each (arXiv 2211.12588)",
+        policy=Repeat(arm=PROGRAM_ARM),
+        rule=rules.majority,
+        runs_programs=True,
+        needs="a sandbox (bubblewrap)",
+    ),
+    Strategy(
+        name="plan_then_solve",
+        logprobs=False,
+        summary="a plan and its execution in each sample, one vote each (arXiv 2305.04091)",
+        policy=Repeat(arm="plan_then_solve"),
+        rule=rules.majority,
+    ),
+    Strategy(
+        name="re_reading",
+        logprobs=False,
+        summary="the question put twice, one vote for each sample (arXiv 2309.06275)",
+        policy=Repeat(arm="re_reading"),
+        rule=rules.majority,
+    ),
+    Strategy(
+        name="budget_forcing",
+        summary="one trace, whose end is taken back or forced (arXiv 2501.19393)",
+        policy=ThinkOnly(algorithm="budget_forcing"),
+        needs=CONTINUATION,
+        cost="one sample",
+    ),
+    Strategy(
+        name="early_exit",
+        summary="one trace, ended once probes of its answer agree (arXiv 2412.20993)",
+        policy=ThinkOnly(algorithm="early_exit"),
+        needs=CONTINUATION,
+        cost="one sample, and its probes",
     ),
     Strategy(
         name="refine",

@@ -11,6 +11,7 @@ from its_agent.verifiers import Scorer
 
 LOGPROBS = "log-probabilities"
 ALTERNATIVES = "the log-probabilities of 20 alternatives"
+CONTINUATION = "continuing a partial answer"
 STEPS = "continuing a partial answer, log-probabilities"
 JUDGE = f"{ALTERNATIVES}, or a scorer"
 SCORE = "score"
@@ -32,8 +33,10 @@ class Strategy:
     """Log-probabilities of its samples are read: for the vote, and for a better confidence."""
     top_logprobs: int = 0
     """Alternatives that are read for every token of a sample."""
+    runs_programs: bool = False
+    """Its samples are programs, which are run in a sandbox."""
     needs: str = "nothing"
-    """What the backend must be able to do."""
+    """What the backend must be able to do, or the machine must have."""
     cost: str = "the whole budget"
     """What it uses of a budget."""
     scorers: tuple[Scorer, ...] = ()
