@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 from its_agent.selection.best_of import best_of
@@ -12,15 +11,13 @@ from its_agent.selection.best_of import best_of_majority as best_among_frequent
 from its_agent.selection.deepconf import deepconf_weights
 from its_agent.selection.minimum_bayes_risk import expected_utilities
 from its_agent.selection.perplexity_consistency import path_weights
+from its_agent.selection.reliability import Reliabilities
 from its_agent.selection.self_certainty import borda_weights
 from its_agent.selection.votes import Ballot, Standings, log_probability_weights, tally
 from its_agent.solution import Candidate
 
-RELIABILITY: Mapping[str, float] = MappingProxyType(
-    {"step_by_step": 1.0, "direct": 1.0, "plain": 1.0}
-)
-OTHER_RELIABILITY = 0.5
-"""Weight of a vote by the arm that gave it. Arms without measurements count half."""
+MEASURED = Reliabilities()
+"""Weights of votes by the arm that gave them. Arms without measurements count half."""
 FREQUENT = 0.25
 """Share of the votes from which an answer is on the shortlist of best-of-majority."""
 
@@ -46,9 +43,9 @@ class Rule(Protocol):
     def __call__(self, candidates: Sequence[Candidate], clusters: Clusters) -> Choice: ...
 
 
-def reliability(strategy: str) -> float:
+def reliability(strategy: str, reliabilities: Reliabilities = MEASURED) -> float:
     """The weight of a vote by an arm, named with or without its temperature."""
-    return RELIABILITY.get(strategy.partition("@")[0], OTHER_RELIABILITY)
+    return reliabilities.of(strategy)
 
 
 def standings_of(
