@@ -28,7 +28,8 @@ BEFORE: Mapping[str, str] = {
     "refine": "route",
     "search": "route",
     "draft": START,
-    "critique": "draft",
+    "weigh": "draft",
+    "critique": "weigh",
     "improve": "critique",
     "harvest": "expand",
 }
@@ -36,7 +37,7 @@ BEFORE: Mapping[str, str] = {
 SAYS_WHERE_TO = ("route", "verify")
 """Nodes that name the next one themselves."""
 
-FREE = (None, "route", "verify", "harvest")
+FREE = (None, "route", "verify", "weigh", "harvest")
 """Nodes that buy nothing."""
 
 
