@@ -128,7 +128,8 @@ def _after(snapshot: StateSnapshot, values: Plain) -> Place:
     """The place after a node that has run, and whose checkpoint was not written any more."""
     done = snapshot.tasks[0].name
     following: str | None = done
-    if done in SAYS_WHERE_TO:
-        goes_on = "route" if done == "verify" else (values["plan"] or {}).get("path")
-        following = None if values["stopped_because"] else goes_on
+    if done in SAYS_WHERE_TO and values["stopped_because"]:
+        following = None
+    elif done in SAYS_WHERE_TO:
+        following = "route" if done == "verify" else str(values["plan"]["path"])
     return Place(config=snapshot.config, values=values, next=following, done=done)
