@@ -12,6 +12,8 @@ from its_agent.search import (
     DVTS,
     MCTS,
     BeamSearch,
+    Beta,
+    Gaussian,
     ParticleFilter,
     Rebase,
     Search,
@@ -45,8 +47,8 @@ class Algorithm:
 
 PROBABILITY = (0.0, 1.0)
 _PARTICLES = ParticleFilter(particles=6, temperature=0.1, max_depth=16)
-_MCTS = MCTS(expansion=3, batch=2, samples=48, solutions=4, max_depth=16)
-_AB_MCTS = ABMCTS(batch=6, samples=48, max_depth=16)
+_MCTS = MCTS(expansion=3, exploration=0.1, batch=2, samples=72, solutions=2, max_depth=16)
+_AB_MCTS = ABMCTS(batch=4, samples=32, prior=Gaussian(mean=0.85, tau2=0.01), max_depth=16)
 
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
@@ -75,11 +77,13 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
             judged_as="log_odds",
         ),
         "mcts": Algorithm(
-            search=_MCTS, judged=replace(_MCTS, score_range=PROBABILITY), judged_as="probability"
+            search=_MCTS,
+            judged=replace(_MCTS, exploration=0.3, score_range=PROBABILITY),
+            judged_as="probability",
         ),
         "ab_mcts": Algorithm(
             search=_AB_MCTS,
-            judged=replace(_AB_MCTS, score_range=PROBABILITY),
+            judged=replace(_AB_MCTS, prior=Beta(), score_range=PROBABILITY),
             judged_as="probability",
         ),
     }

@@ -57,7 +57,7 @@ class State(Outcome):
     seconds since the solve began without those between a kill and its resumption ("elapsed")."""
     refined_to_an_end: bool = False
     refining: Plain | None = None
-    """The solution being refined: its id, its critique, and the round."""
+    """Where the refinement stands: a `Refinement`."""
     search: Plain | None = None
     """The search in progress."""
     thinking: Plain | None = None

@@ -29,7 +29,8 @@ BEFORE: Mapping[str, str] = {
     "search": "route",
     "thinking": "route",
     "draft": START,
-    "critique": "draft",
+    "weigh": "draft",
+    "critique": "weigh",
     "improve": "critique",
     "harvest": "expand",
 }
@@ -37,7 +38,7 @@ BEFORE: Mapping[str, str] = {
 SAYS_WHERE_TO = ("route", "verify")
 """Nodes that name the next one themselves."""
 
-FREE = (None, "route", "verify", "harvest")
+FREE = (None, "route", "verify", "weigh", "harvest")
 """Nodes that buy nothing."""
 
 
@@ -48,6 +49,10 @@ class Place:
     config: RunnableConfig
     values: Plain
     next: str | None
+    """None where the run has ended."""
+    done: str | None = None
+    """The node that ran last, where what it brought is in the values and not yet in a checkpoint;
+    what comes next is up to its edges then."""
 
     @property
     def spent(self) -> dict[str, Usage]:
@@ -55,7 +60,7 @@ class Place:
         books: Plain = self.values.get("books", {}).get("spent", {})
         settled = {name: Usage(**usage) for name, usage in books.items()}
         lost = self.values.get("intent")
-        if self.next not in FREE and lost:
+        if self.done is None and self.next not in FREE and lost:
             settled[IN_FLIGHT] = settled.get(IN_FLIGHT, Usage()) + Usage(**lost)
         return settled
 
@@ -88,8 +93,10 @@ async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) ->
     """Write into the state what the run has used, so that it outlives the next kill too."""
     if place.next is None:
         return
-    before = BEFORE.get(place.next) or _before(place)
+    before = place.done or BEFORE.get(place.next) or _before(place)
     update: Any = {"books": {**place.values.get("books", {}), "spent": plain_usage(spent)}}
+    if place.done is not None:
+        update = {**place.values, **update}
     if before in SAYS_WHERE_TO:
         update = Command(update=update, goto=place.next)
     await graph.aupdate_state(place.config, update, as_node=before)
@@ -104,10 +111,28 @@ def _before(place: Place) -> str:
 
 
 def _innermost(snapshot: StateSnapshot) -> Place:
-    while snapshot.tasks and isinstance(snapshot.tasks[0].state, StateSnapshot):
-        snapshot = snapshot.tasks[0].state
+    while snapshot.tasks and isinstance(inner := snapshot.tasks[0].state, StateSnapshot):
+        if not inner.values:
+            break
+        if not inner.tasks:
+            return _after(snapshot, dict(inner.values))
+        snapshot = inner
+    values = dict(snapshot.values)
+    if snapshot.tasks and not snapshot.next:
+        return _after(snapshot, values)
     return Place(
         config=snapshot.config,
-        values=dict(snapshot.values),
+        values=values,
         next=snapshot.next[0] if snapshot.next else None,
     )
+
+
+def _after(snapshot: StateSnapshot, values: Plain) -> Place:
+    """The place after a node that has run, and whose checkpoint was not written any more."""
+    done = snapshot.tasks[0].name
+    following: str | None = done
+    if done in SAYS_WHERE_TO and values["stopped_because"]:
+        following = None
+    elif done in SAYS_WHERE_TO:
+        following = "route" if done == "verify" else str(values["plan"]["path"])
+    return Place(config=snapshot.config, values=values, next=following, done=done)

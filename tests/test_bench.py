@@ -16,9 +16,10 @@ from its_agent.bench.chart import chart
 from its_agent.bench.problems import BenchProblem, is_right, read_problems
 from its_agent.bench.report import report
 from its_agent.bench.run import check_same_engine, run_jobs, schedule
-from its_agent.bench.runs import Run, append_run, drop_broken_end, read_runs
+from its_agent.bench.runs import Run, Sample, append_run, drop_broken_end, read_runs
 from its_agent.bench.stats import mcnemar, paired_bootstrap, wilson
 from its_agent.bench.table import cells, comparisons
+from its_agent.bench.transitions import transitions
 from its_agent.budget import Usage
 from its_agent.errors import BackendError, BackendLost, InvalidInput, InvalidOption
 from its_agent.receipt import Fingerprint
@@ -310,6 +311,43 @@ def test_the_page_says_where_an_interval_holds_zero() -> None:
     assert COMMAND in page
     assert "model tiny; engine vllm 0.32.0; dtype bfloat16" in page
     assert "12 problems, in the order of the runs: p0, p1," in page
+
+
+def refined(marks: str, *, strategy: str = "refine") -> list[Run]:
+    """Runs by draft and final answer: "+-" was right and is wrong, "." has no answer."""
+    answers = {"+": "4.0", "-": "5", ".": None}
+    runs: list[Run] = []
+    for place, (draft, final) in enumerate(map(tuple, marks.split())):
+        run = a_run(f"p{place}", strategy, 500, correct=final == "+")
+        sample = Sample(
+            answer=answers[draft],
+            logprob=None,
+            tokens=9,
+            path=strategy,
+            strategy="x",
+            finish="stop",
+        )
+        runs.append(run.model_copy(update={"candidates": (sample, sample)}))
+    return runs
+
+
+def test_drafts_are_counted_by_what_became_of_them() -> None:
+    seen = transitions(
+        [*refined("++ ++ +- -+ -+ .+ -- .-"), a_run("x", "refine", 500, correct=False)]
+    )
+    assert (seen.kept_right, seen.spoiled, seen.mended, seen.kept_wrong) == (2, 1, 3, 2)
+    assert (seen.runs, seen.drafts_right, seen.finals_right) == (8, 3, 5)
+    assert seen.p == pytest.approx(0.625)
+    assert (seen.spoiling, seen.mending) == (wilson(1, 3), wilson(3, 5))
+
+
+def test_the_page_says_what_refining_made_of_drafts() -> None:
+    page = report({"eggs": [*refined("++ +- -+ --"), *refined("++", strategy="adaptive")]})
+    assert "| 500 | refine | 2 of 4 | 2 of 4 | 1 of 2 (9.5% to 90.5%)" in page
+    assert "| 500 | refine | 1 of 1 | 1 of 1 | 0 of 1 (0.0% to 79.3%) | 0 of 0 | 1.000 |" in report(
+        {"eggs": refined("++")}
+    )
+    assert "refining made" not in report({"eggs": refined("++", strategy="adaptive")})
 
 
 def test_the_page_names_runs_above_their_budget_and_errors() -> None:

@@ -10,7 +10,7 @@ from its_agent import Agent, Problem
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
-from its_agent.verifiers import CodeTests, Limits, Sandbox
+from its_agent.verifiers import CodeTests, ExplainsSlowly, Grades, Limits, Sandbox
 from its_agent.verifiers.code import program_of
 
 TESTS = ("assert double(2) == 4", "assert double(-1) == -2")
@@ -46,6 +46,46 @@ def numbered(programs: Callable[[int], str]) -> Callable[[Request, int], Reply]:
 )
 async def test_only_a_program_that_runs_through_its_tests_passes(program: str, result: str) -> None:
     assert await CodeTests(TESTS, sandbox=Sandbox(Limits(seconds=1))).examine(program) == result
+
+
+async def test_every_test_is_tried_and_the_first_that_fails_is_told_with_its_value() -> None:
+    tests = CodeTests(["import math", "assert double(2) == 4", "assert -2 == double(-1)", *TESTS])
+    assert isinstance(tests, ExplainsSlowly)
+    assert isinstance(tests, Grades)
+    assert await tests.grade(WRONG) == 0.5
+    told = await tests.explain(WRONG)
+    assert told is not None
+    assert told.startswith("2 of 4 tests pass.")
+    assert "assert -2 == double(-1)\ndouble(-1) is 1\n" in told
+    assert (await tests.explain(RIGHT), await tests.grade(RIGHT)) == (None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("def double(x):\n    return x + y", "return x + y"),
+        ("def double(x):\n    return", "double(2) is None"),
+        ("def double(x:", "The program itself fails.\nFile"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        (f"{RIGHT}\nimport os; os._exit(0)", "ends the process before"),
+        ("def double(x):\n    while True: pass", "does not end within 1 seconds"),
+        ("def double(x):\n    raise ValueError('no' * 100_000)", "nono"),
+        ("print('x' * 2_000_000)", "too much output"),
+        ("a = 1\0", "null bytes"),
+        # What the runner itself imports is not there for the program.
+        ("def double(x):\n    return json.loads('4')", "name 'json' is not defined"),
+    ],
+)
+async def test_what_went_wrong_is_told_in_a_thousand_characters(program: str, says: str) -> None:
+    told = await CodeTests(TESTS, sandbox=Sandbox(Limits(seconds=1))).explain(program)
+    assert told is not None
+    assert says in told
+    assert len(told) <= 1_000
+
+
+async def test_the_runner_s_own_future_is_not_the_program_s() -> None:
+    tests = CodeTests(["assert f.__annotations__ == {'x': int}"])
+    assert await tests.examine("def f(x: int): ...") == "pass"
 
 
 def test_the_program_is_the_last_block_or_all_there_is() -> None:

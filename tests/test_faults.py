@@ -184,7 +184,8 @@ def test_a_model_that_answers_nothing_is_no_answer() -> None:
 
 def test_a_conversation_that_outgrows_the_context_keeps_the_answer() -> None:
     def script(request: Request, index: int) -> Reply:
-        return eggs(request, index) if index == 0 else Reply(text="wrong " * 200)
+        is_draft = len(request.messages) == 1
+        return eggs(request, index) if is_draft else Reply(text='"3 * 6" is wrong. ' * 40)
 
     too_long = "This model's maximum context length is 4096 tokens. However, you asked for more"
     quirk = Quirk(refuses=lambda body: too_long if len(body["messages"]) > 3 else None)

@@ -20,6 +20,10 @@ VALUES = {
     "second": "SECOND",
     "answers": "ANSWERS",
     "count": "3",
+    "check": "CHECK",
+    "feedback": "FEEDBACK",
+    "failed": "FAILED",
+    "failed_feedback": "WHY IT FAILED",
 }
 
 
@@ -60,6 +64,14 @@ def test_the_arms_differ() -> None:
 )
 def test_the_ending_says_how_to_answer(answer_type: str, says: str) -> None:
     assert says in ending(answer_type)
+
+
+def test_a_solution_that_failed_is_shown_only_where_there_is_one() -> None:
+    shown = {"feedback": "FEEDBACK", "failed_feedback": "WHY", "ending": "."}
+    alone = render("improve_from_feedback", failed="", **shown)
+    assert alone == "FEEDBACK\n\nWrite a new, complete solution without these errors."
+    both = render("improve_from_feedback", failed="ANOTHER", **shown)
+    assert "FEEDBACK\n\nThis solution fails too:\n\nANOTHER\n\nWHY\n\nWrite" in both
 
 
 def test_free_text_is_asked_for_without_a_form() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import aiosqlite
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from resumable import EGGS, THREAD, saver_at
@@ -38,8 +40,8 @@ CHECKPOINT_BYTES = 256 * 1024
 def replies(request: Request, index: int) -> Reply:
     """A solver whose answers differ, whose critiques find something, and whose searches end."""
     last = str(request.messages[-1]["content"])
-    if "mistake" in last or "critique" in last.lower():
-        return Reply(text="Check the product.", tokens=12)
+    if "Check your solution" in last:
+        return Reply(text='"So it is" is wrong.', tokens=12)
     if request.stop and not request.continue_partial:
         return Reply(text=f"Step {index}.\n\n", tokens=10)
     return Reply(text=f"So it is \\boxed{{{index % 5}}}.", tokens=40)
@@ -85,6 +87,46 @@ async def test_a_run_that_was_left_keeps_its_samples_and_its_bill(
     async with Agent(backend, strategy=strategy, checkpointer=saver) as agent:
         solution = await agent.aresume(THREAD)
     check_bill(solution, backend)
+    kept = {c["id"]: c["text"] for c in before.values.get("candidates", [])}
+    assert kept.items() <= {c.id: c.text for c in solution.candidates}.items()
+
+
+class StoppingSaver(InMemorySaver):
+    """Hangs in place of writing one of its checkpoints, as a process that is killed just then."""
+
+    def __init__(self, checkpoint: int) -> None:
+        super().__init__()
+        self.left = checkpoint
+        self.reached = asyncio.Event()
+
+    async def aput(self, *args: Any, **kwargs: Any) -> RunnableConfig:
+        self.left -= 1
+        if self.left == 0:
+            self.reached.set()
+            await asyncio.Event().wait()
+        return await super().aput(*args, **kwargs)
+
+
+@pytest.mark.parametrize("strategy", ["refine", "beam"])
+@pytest.mark.parametrize("checkpoint", range(2, 16))
+async def test_a_run_goes_on_wherever_between_two_checkpoints_it_was_left(
+    strategy: str, checkpoint: int
+) -> None:
+    saver = StoppingSaver(checkpoint)
+    backend = ScriptedBackend(replies)
+    async with Agent(backend, strategy=strategy, checkpointer=saver) as agent:
+        run = agent.asolve(EGGS, max_compute_budget=BUDGET, thread_id=THREAD)
+        solving = asyncio.create_task(run)
+        reached = asyncio.create_task(saver.reached.wait())
+        await asyncio.wait([solving, reached], return_when=asyncio.FIRST_COMPLETED)
+        for task in (solving, reached):
+            task.cancel()
+        await asyncio.wait([solving, reached])
+        graph = solve_graph().compile(checkpointer=saver)
+        before = await find(graph, THREAD)
+        solution = await agent.aresume(THREAD)
+    check_bill(solution, backend)
+    assert solution.answer is not None
     kept = {c["id"]: c["text"] for c in before.values.get("candidates", [])}
     assert kept.items() <= {c.id: c.text for c in solution.candidates}.items()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from its_agent.bench.runs import Run
-from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
+from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED, Interval
 from its_agent.bench.table import Cell, Comparison, cells, comparisons, mean
+from its_agent.bench.transitions import REFINES, Transitions, transitions
 from its_agent.errors import InvalidInput
 
 _INTRODUCTION = f"""\
@@ -35,6 +36,13 @@ _PAIRED_HEAD = (
     "budget | against | problems | difference | 95% interval "
     "| only adaptive right | only the other right | p"
 )
+_REFINING_HEAD = (
+    "budget | strategy | drafts right | final answers right | right made wrong "
+    "| wrong made right | p"
+)
+_REFINING_NOTE = """\
+A draft is a run's first solution. Shares have their 95% Wilson intervals; *p* is the exact McNemar
+p-value of the final answers against the drafts."""
 
 
 def report(
@@ -61,6 +69,7 @@ def _section(name: str, runs: Sequence[Run], chart: str | None) -> str:
         _accuracy(table),
         *([f"![Accuracy against mean compute]({chart})"] if chart else []),
         *_paired(comparisons(table)),
+        *_refining(table),
         "### The budget",
         _budget(runs),
         "### Why runs stopped",
@@ -143,6 +152,33 @@ def _sentence(one: Comparison) -> str:
             f"{one.problems} problems do not tell the two apart."
         )
     return f"At {one.budget:,}, {stand}, and the interval does not hold 0."
+
+
+def _refining(table: Sequence[Cell]) -> list[str]:
+    refined = [(cell, transitions(cell.runs)) for cell in table if cell.strategy in REFINES]
+    rows = [_refining_row(cell, seen) for cell, seen in refined if seen.runs]
+    if not rows:
+        return []
+    heading = "### Drafts, and what refining made of them"
+    return [heading, _REFINING_NOTE, _markdown(_REFINING_HEAD, "rlrrrrr", rows)]
+
+
+def _refining_row(cell: Cell, seen: Transitions) -> tuple[str, ...]:
+    return (
+        f"{cell.budget:,}",
+        cell.strategy,
+        f"{seen.drafts_right} of {seen.runs}",
+        f"{seen.finals_right} of {seen.runs}",
+        _share(seen.spoiled, seen.drafts_right, seen.spoiling),
+        _share(seen.mended, seen.drafts_wrong, seen.mending),
+        f"{seen.p:.3f}",
+    )
+
+
+def _share(count: int, of: int, interval: Interval) -> str:
+    if of == 0:
+        return "0 of 0"
+    return f"{count} of {of} ({_percent(interval.low)} to {_percent(interval.high)})"
 
 
 def _budget(runs: Sequence[Run]) -> str:

@@ -89,13 +89,13 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefineOnly:
-    """A solution, then critiques and improvements until they end."""
+    """A solution, and improvements of it until they end."""
 
     def __call__(self, situation: Situation) -> Decision:
         if situation.verified:
             return Stop(reason="confident", why="a check passes the answer")
         if situation.refined_to_an_end:
-            return Stop(reason="complete", why="the critique found nothing more to improve")
+            return Stop(reason="complete", why="the refinement has come to its end")
         if situation.bought.get("refine", 0) and situation.room() == 0:
             return OUT_OF_BUDGET
         return Buy(

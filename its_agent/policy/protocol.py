@@ -109,7 +109,7 @@ class Situation:
     scores: tuple[float, ...] = ()
     """Scores of the samples so far, by the first scorer."""
     refined_to_an_end: bool = False
-    """A critique found nothing more, or nothing improved."""
+    """Nothing speaks against the solution any more, or its rounds are used up."""
     supply: Mapping[str, int | None]
     """Samples to be had of an arm, "NAME" warm and "NAME@0" greedy; None or absent: no limit."""
 

@@ -148,9 +148,9 @@ SAMPLING = (
     ),
     Strategy(
         name="refine",
-        summary="a solution, then critiques and improvements until they end (arXiv 2303.17651)",
+        summary="improved by what checks say, else by one critique (arXiv 2504.01931, 2303.17651)",
         policy=RefineOnly(),
         rule=rules.latest,
-        cost="until a critique finds nothing",
+        cost="until a check passes, or nothing is left to improve",
     ),
 )

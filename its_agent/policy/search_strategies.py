@@ -60,13 +60,13 @@ SEARCHES = (
         summary="Monte-Carlo tree search over steps, by upper confidence bounds (UCT)",
         policy=SearchOnly(algorithm="mcts"),
         needs=STEPS,
-        cost="until four solutions are found",
+        cost="until two solutions are found",
     ),
     Strategy(
         name="ab_mcts",
         summary="wider or deeper, by Thompson sampling at every node (arXiv 2503.04412)",
         policy=SearchOnly(algorithm="ab_mcts"),
         needs=STEPS,
-        cost="48 steps, or the budget",
+        cost="32 steps, or the budget",
     ),
 )

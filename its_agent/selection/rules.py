@@ -122,7 +122,8 @@ def minimum_bayes_risk(candidates: Sequence[Candidate], clusters: Clusters) -> C
 
 
 def latest(candidates: Sequence[Candidate], clusters: Clusters) -> Choice:
-    """The last candidate with an answer: each improves on the one before."""
+    """The last candidate with an answer: among those that no check fails, a refinement goes on from
+    one to the next only where a check or a critique named an error."""
     return _chosen(candidates, clusters, lambda answered: answered[-1])
 
 

@@ -32,7 +32,12 @@ def _paths() -> Iterable[tuple[str, str, str, str]]:
 
     yield ("single_pass", _first_line(single_pass), "nothing", "a prompt and a sample")
     yield ("attempts", _first_line(attempts), "nothing", "a prompt and its samples")
-    yield ("refine", _first_line(refine), "nothing", "a critique and a sample a round")
+    yield (
+        "refine",
+        _first_line(refine),
+        "nothing",
+        "a sample a round, and one critique where no check judges",
+    )
     yield ("search", _first_line(search), STEPS, "a level of steps a superstep")
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 
 from its_agent.errors import InvalidOption
 from its_agent.verifiers.protocol import Result
 from its_agent.verifiers.sandbox import Sandbox
+from its_agent.verifiers.tested import Tested, tested
 
 _FENCE = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+KEPT = 64
+"""Answers whose outcome is remembered, so that why one fails is not run for again."""
 
 
 class CodeTests:
     """Passes a Python program that the tests run through without an error.
 
     `tests` are lines of Python, such as `assert double(2) == 4`, run after the program in the same
-    process. Runs out of time, memory or output: fail. What keeps the sandbox from starting: broken.
+    process, each whatever came of those before it. Runs out of time, memory or output: fail. What
+    keeps the sandbox from starting: broken.
     Tests tell honest programs apart; one that is out to deceive them can, within the sandbox.
     Raises InvalidOption without tests, and MissingExtra without a sandbox.
     """
@@ -30,6 +33,7 @@ class CodeTests:
         self._tests = tuple(tests)
         self._sandbox = sandbox or Sandbox()
         self._name = name
+        self._reports: dict[str, Tested] = {}
 
     @property
     def name(self) -> str:
@@ -38,16 +42,29 @@ class CodeTests:
 
     async def examine(self, answer: str) -> Result:
         """Run the program and the tests."""
-        # A program that ends early has not passed the tests that come after it.
-        passed = secrets.token_hex(16)
-        parts = (program_of(answer), *self._tests, f"print({passed!r})")
-        try:
-            ran = await self._sandbox.run("\n\n".join(parts))
-        except OSError:
-            return "broken"
-        if ran.how == "not_started":
-            return "broken"
-        return "pass" if ran.is_fine and passed in ran.output else "fail"
+        return (await self.report(answer)).result
+
+    async def explain(self, answer: str) -> str | None:
+        """How many tests pass, and the first that fails with the end of its error: at most 1,000
+        characters."""
+        return (await self.report(answer)).explanation or None
+
+    async def grade(self, answer: str) -> float | None:
+        """The share of the tests that pass; None where they could not be run."""
+        report = await self.report(answer)
+        return None if report.result == "broken" else report.grade
+
+    async def report(self, answer: str) -> Tested:
+        """What came of every test; an answer that was looked at lately is not run again."""
+        known = self._reports.get(answer)
+        if known is not None:
+            return known
+        report = await tested(program_of(answer), self._tests, self._sandbox)
+        if report.result != "broken":
+            self._reports[answer] = report
+        while len(self._reports) > KEPT:
+            del self._reports[next(iter(self._reports))]
+        return report
 
 
 def program_of(text: str) -> str:

@@ -33,3 +33,7 @@ class AnswerCheck:
         if held is None:
             return "unknown"
         return "pass" if held else "fail"
+
+    def explain(self, answer: str) -> str | None:
+        """Nothing: that it fails is all that is known."""
+        return None

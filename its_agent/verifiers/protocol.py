@@ -68,6 +68,35 @@ class Witness(Protocol):
 
 
 @runtime_checkable
+class Explains(Protocol):
+    """What a Verifier may do besides: say why an answer fails."""
+
+    def explain(self, answer: str) -> str | None:
+        """What is wrong with an answer that fails, in the words that a solver needs, bounded;
+        None where that it fails is all that is known. Never raises."""
+        ...
+
+
+@runtime_checkable
+class ExplainsSlowly(Protocol):
+    """What an Examiner may do besides: the same, by something that takes time."""
+
+    async def explain(self, answer: str) -> str | None:
+        """Say what `Explains.explain` says."""
+        ...
+
+
+@runtime_checkable
+class Grades(Protocol):
+    """What an Examiner may do besides: say how far an answer that fails has come."""
+
+    async def grade(self, answer: str) -> float | None:
+        """From 0 to 1, higher for better, such as the share of tests that pass; None where nothing
+        is known. Never raises."""
+        ...
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """Scores solutions by asking an engine, which is paid through the account. A score is evidence,
     never proof: what it is worth is for a calibration to say."""
