@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from its_agent.backends.account import Account
@@ -44,6 +44,16 @@ class Examiner(Protocol):
 
     async def examine(self, answer: str) -> Result:
         """Judge an answer; never raises."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A verifier, or an examiner, that can say why an answer failed."""
+
+    def explain(self, answer: str) -> str | None | Awaitable[str | None]:
+        """Say what is wrong with an answer, for a critique to start from; None where it did not
+        fail or there is nothing to say. An examiner's is awaited. Never raises."""
         ...
 
 
