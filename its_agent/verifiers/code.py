@@ -7,10 +7,13 @@ import secrets
 from collections.abc import Sequence
 
 from its_agent.errors import InvalidOption
+from its_agent.verifiers.failure import failure_of
 from its_agent.verifiers.protocol import Result
 from its_agent.verifiers.sandbox import Sandbox
 
 _FENCE = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+_KEPT = 256
+"""Failures that are remembered."""
 
 
 class CodeTests:
@@ -30,6 +33,7 @@ class CodeTests:
         self._tests = tuple(tests)
         self._sandbox = sandbox or Sandbox()
         self._name = name
+        self._failures: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -47,7 +51,22 @@ class CodeTests:
             return "broken"
         if ran.how == "not_started":
             return "broken"
-        return "pass" if ran.is_fine and passed in ran.output else "fail"
+        if ran.is_fine and passed in ran.output:
+            return "pass"
+        self._remember(answer, failure_of(ran, parts[0], self._tests))
+        return "fail"
+
+    async def explain(self, answer: str) -> str | None:
+        """Name the first test that failed and the end of the error; a program that was run before
+        is not run again."""
+        if answer not in self._failures:
+            await self.examine(answer)
+        return self._failures.get(answer)
+
+    def _remember(self, answer: str, failure: str) -> None:
+        self._failures[answer] = failure
+        while len(self._failures) > _KEPT:
+            self._failures.pop(next(iter(self._failures)))
 
 
 def program_of(text: str) -> str:
