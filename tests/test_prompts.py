@@ -9,7 +9,7 @@ import pytest
 from its_agent.prompts import ARMS, STRATEGY_ARMS, ask, ending, render, template_names
 from its_agent.prompts.templates import variables
 
-VALUES = {"problem": "PROBLEM", "ending": "ENDING", "answer_type": "math"}
+VALUES = {"problem": "PROBLEM", "ending": "ENDING", "answer_type": "math", "count": "COUNT"}
 
 
 @pytest.mark.parametrize("name", template_names())
