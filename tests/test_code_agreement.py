@@ -291,6 +291,7 @@ async def test_codet_says_nothing_without_tests(
 ) -> None:
     payer, _ = await account(*lines, compute=compute)
     assert await CodeT().score(conversations([DOUBLE, SUM]), payer) == [reading, reading]
+    assert ("gone" in payer.notes) == (reading == "broken")
     assert await CodeT().score([], payer) == []
 
 

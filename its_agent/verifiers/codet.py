@@ -74,7 +74,8 @@ class CodeT:
             return []
         try:
             tests = await self._tests(question_of(conversations[0]), account)
-        except BackendError:
+        except BackendError as error:
+            account.notes.append(str(error))
             return ["broken"] * len(conversations)
         if not tests:
             return ["unknown"] * len(conversations)
