@@ -98,7 +98,8 @@ class Agent:
             verifiers=tuple(v for v in judges if isinstance(v, Verifier)),
             examiners=tuple(v for v in judges if isinstance(v, Examiner)),
             witnesses=tuple(v for v in judges if isinstance(v, Witness)),
-            scorers=tuple(v for v in judges if isinstance(v, Scorer)),
+            scorers=tuple(v for v in judges if isinstance(v, Scorer))
+            or tuple(make() for make in chosen.scorers),
             sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
             exemplars=_exemplars(exemplars),
             checkpointer=checkpointer,

@@ -1,4 +1,4 @@
-"""One worker process that compares expressions, and the thread that waits for it."""
+"""One worker process that does algebra, and the thread that waits for it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,41 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Outcome = Literal["same", "different", "timeout", "died"]
+Failure = Literal["timeout", "died"]
 
 WORKER = Path(__file__).with_name("equality_worker.py")
 START_SECONDS = 60.0
 
 
 class WorkerProcess:
-    """Blocks its caller, never longer than the limit; replaces a process that was killed."""
+    """Blocks its caller, never longer than the limit and those before it take; replaces a process
+    that was killed."""
 
     def __init__(self, script: Path = WORKER) -> None:
         self._script = script
         self._process: subprocess.Popen[str] | None = None
         self._is_ready = False
+        self._turn = threading.Lock()
 
     def compare(self, a: str, b: str, seconds: float) -> Outcome:
         """Ask for one comparison; `seconds` do not include the start of the process."""
-        process = self._ready()
-        if process is None:
-            return "died"
-        asked = json.dumps({"a": a, "b": b, "seconds": seconds})
-        with _killed_after(process, seconds) as expired:
-            reply = _exchange(process, asked)
-        if reply:
-            return "same" if json.loads(reply)["same"] else "different"
-        self.end()
-        if not expired.is_set():
-            return "died"
-        self._start()
-        return "timeout"
+        reply, failure = self.ask({"a": a, "b": b}, seconds)
+        if failure is not None:
+            return failure
+        return "same" if reply["same"] else "different"
+
+    def ask(
+        self, question: Mapping[str, str], seconds: float
+    ) -> tuple[Mapping[str, Any], Failure | None]:
+        """Put one question; the reply is empty where there was a failure."""
+        with self._turn:
+            return self._asked(question, seconds)
 
     def end(self) -> None:
         """End the process and wait for it."""
@@ -48,6 +49,23 @@ class WorkerProcess:
             process.kill()
             with suppress(BrokenPipeError), process:
                 pass
+
+    def _asked(
+        self, question: Mapping[str, str], seconds: float
+    ) -> tuple[Mapping[str, Any], Failure | None]:
+        process = self._ready()
+        if process is None:
+            return {}, "died"
+        asked = json.dumps({**question, "seconds": seconds})
+        with _killed_after(process, seconds) as expired:
+            reply = _exchange(process, asked)
+        if reply:
+            return json.loads(reply), None
+        self.end()
+        if not expired.is_set():
+            return {}, "died"
+        self._start()
+        return {}, "timeout"
 
     def _start(self) -> subprocess.Popen[str]:
         self._process, self._is_ready = _spawn(self._script), False

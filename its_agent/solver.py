@@ -29,7 +29,7 @@ from its_agent.policy import Strategy
 from its_agent.preflight import counted, initial_state
 from its_agent.solution import Candidate, Exemplar, Problem, Solution
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import CodeTests, Examiner, Sandbox, Scorer, Verifier, Witness
+from its_agent.verifiers import CodeTests, Examiner, JsonSchema, Sandbox, Scorer, Verifier, Witness
 from its_agent.verifiers.programs import Programs
 
 
@@ -43,6 +43,14 @@ class RunOptions:
     stop: StopSignal | None = None
     thread_id: str | None = None
     """Names the run in the checkpointer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What knows right answers to one problem."""
+
+    verifiers: tuple[Verifier, ...]
+    examiners: tuple[Examiner, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +76,7 @@ class Solver:
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""
         state = initial_state(problem, budget, self.strategy.name, self.exemplars)
-        examiners = self._examiners(state)
+        checks = self._checks(state)
         notes: list[str] = []
         graph = _compiled(self.strategy.estimates)
         if options.thread_id is not None:
@@ -81,7 +89,7 @@ class Solver:
         ledger = self._ledger(budget, options)
         stop = options.stop or StopSignal()
         offer, state = await self._met(ledger, stop, state)
-        context = self._context(ledger, offer, stop, options, notes, examiners=examiners)
+        context = self._context(ledger, offer, stop, options, notes, checks=checks)
         return await self._run(graph, state, context, options, stop)
 
     async def resume(
@@ -108,7 +116,7 @@ class Solver:
             stop,
             options,
             notes,
-            examiners=self._examiners(begun),
+            checks=self._checks(begun),
             meter=Meter.from_plain(begun.books.get("meter", {})),
             paid=list(candidates_of(state)),
         )
@@ -145,10 +153,14 @@ class Solver:
         context.emit(Solved, solution=solution)
         return solution
 
-    def _examiners(self, state: State) -> tuple[Examiner, ...]:
-        """The agent's own, and the problem's tests."""
-        tests = state.task.get("tests")
-        return (*self.examiners, CodeTests(tests)) if tests else self.examiners
+    def _checks(self, state: State) -> Checks:
+        """The agent's own, and the problem's schema and tests. Raises InvalidOption for a schema
+        that is none, and MissingExtra for tests without a sandbox."""
+        tests, schema = state.task.get("tests"), state.schema
+        return Checks(
+            verifiers=self.verifiers if schema is None else (*self.verifiers, JsonSchema(schema)),
+            examiners=(*self.examiners, CodeTests(tests)) if tests else self.examiners,
+        )
 
     def _checkpointed(self, notes: list[str]) -> Any:
         if self.checkpointer is None:
@@ -203,7 +215,7 @@ class Solver:
         options: RunOptions,
         notes: list[str],
         *,
-        examiners: tuple[Examiner, ...],
+        checks: Checks,
         meter: Meter | None = None,
         paid: list[Candidate] | None = None,
     ) -> Context:
@@ -217,10 +229,10 @@ class Solver:
             equality=self.equality,
             strategy=self.strategy,
             settings=self.settings,
-            verifiers=self.verifiers,
-            examiners=examiners,
+            verifiers=checks.verifiers,
+            examiners=checks.examiners,
             witnesses=self.witnesses,
-            scorers=self.scorers or self.strategy.scorers,
+            scorers=self.scorers,
             programs=Programs(self.sandbox) if self.sandbox else None,
             durable=options.thread_id is not None,
             notes=notes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from its_agent.policy.adaptive import adaptive
 from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, ThinkOnly
-from its_agent.policy.strategy import ALTERNATIVES, CONTINUATION, LOGPROBS, SCORE, Strategy
+from its_agent.policy.strategy import ALTERNATIVES, CONTINUATION, LOGPROBS, SANDBOX, SCORE, Strategy
 from its_agent.prompts import PROGRAM_ARM
 from its_agent.selection import rules
 from its_agent.selection.scored_rules import BestOfMajority, BestScored
@@ -116,7 +116,7 @@ SAMPLING = (
         policy=Repeat(arm=PROGRAM_ARM),
         rule=rules.majority,
         runs_programs=True,
-        needs="a sandbox (bubblewrap)",
+        needs=SANDBOX,
     ),
     Strategy(
         name="plan_then_solve",

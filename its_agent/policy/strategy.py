@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from its_agent.policy.protocol import Policy
@@ -13,6 +14,7 @@ LOGPROBS = "log-probabilities"
 ALTERNATIVES = "the log-probabilities of 20 alternatives"
 CONTINUATION = "continuing a partial answer"
 STEPS = "continuing a partial answer, log-probabilities"
+SANDBOX = "a sandbox (bubblewrap)"
 JUDGE = f"{ALTERNATIVES}, or a scorer"
 SCORE = "score"
 """The signal that holds the score of the first scorer."""
@@ -39,8 +41,8 @@ class Strategy:
     """What the backend must be able to do, or the machine must have."""
     cost: str = "the whole budget"
     """What it uses of a budget."""
-    scorers: tuple[Scorer, ...] = ()
-    """What judges its candidates, unless the agent has scorers of its own."""
+    scorers: tuple[Callable[[], Scorer], ...] = ()
+    """What makes the judges of its candidates, unless the agent has scorers of its own."""
     scored_rule: Rule | None = None
     """The rule where there are scorers, if it is another one."""
 

@@ -31,6 +31,7 @@ _FOLDER = "/tmp"
 _READ_AT_ONCE = 1 << 16
 _COMPLAINT = b"bwrap: "
 _GRACE_SECONDS = 1.0
+_NO_SOURCE = "source code cannot contain null bytes or lone surrogates"
 
 _ENTER = """\
 import os, resource, sys
@@ -103,6 +104,8 @@ class Sandbox:
 
     async def run(self, program: str, *, stdin: str = "") -> Ran:
         """Run a Python program to its end, or to the end of what it may use."""
+        if not _is_source(program):
+            return Ran(how="exit", code=1, output="", errors=f"SyntaxError: {_NO_SOURCE}\n")
         process = await self._started(program)
         try:
             return await self._watched(process, stdin.encode())
@@ -196,6 +199,11 @@ def bubblewrap() -> str:
         "there is no bubblewrap to run code in; install it with `pip install its-agent[sandbox]`, "
         "or with your system's packages (bubblewrap)"
     )
+
+
+def _is_source(program: str) -> bool:
+    """Whether it can be handed to a process at all."""
+    return "\0" not in program and not any("\ud800" <= mark <= "\udfff" for mark in program)
 
 
 class _TooMuch(Exception):
