@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from scripted_server import served
 
+from its_agent import verifiers as verifiers_room
 from its_agent.agent import Agent
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
@@ -23,6 +24,7 @@ from its_agent.bench.runs import read_runs
 from its_agent.budget import Budget, Usage
 from its_agent.cli import main
 from its_agent.events import Event, Generating, Routed, Solved, Spent
+from its_agent.graphs.solve import PATHS, STEPS
 from its_agent.policy import STRATEGIES
 from its_agent.terminal.flow import Flow
 from its_agent.terminal.live import PlainLines, line, view, votes
@@ -277,13 +279,24 @@ def test_bench_makes_runs_resumes_and_reports(
     assert page.with_name("runs.svg").read_text().startswith("<svg")
 
 
+NO_VERIFIERS = {
+    *("Calibration", "Conversation", "Limits", "Ran", "Reading", "Result", "Sandbox"),
+    *("Examiner", "Explains", "ExplainsSlowly", "Grades", "Scorer", "Verifier", "Witness"),
+}
+"""What the room of verifiers holds besides: values, and protocols."""
+REPEATED = len({"single_pass", "attempts", "refine", "search"})
+"""Paths that are strategies, too."""
+
+
 def test_every_strategy_and_verifier_is_listed_on_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run("strategies") == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert set(STRATEGIES) | {"AnswerCheck", "CodeTests"} <= set(listed)
-    assert len(listed) == len(STRATEGIES) + 4 + 2 + 3
+    verifiers = {name for name in vars(verifiers_room) if name[0].isupper()}
+    assert set(STRATEGIES) | set(STEPS) | set(PATHS) <= set(listed)
+    assert verifiers - NO_VERIFIERS <= set(listed)
+    assert len(listed) == len(set(listed)) + REPEATED
 
 
 # Views

@@ -15,11 +15,16 @@ from its_agent import Agent, Solution
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Line, Reply, ScriptedBackend
 from its_agent.policy.judged_strategies import JUDGED
+from its_agent.policy.strategy import SANDBOX
 from its_agent.selection.confidence import vote_confidence
 from its_agent.verifiers import AnswerCheck, Calibrated, HitRates
 
 EGGS = "How many eggs are there in 3 boxes of 6?"
 each_judged = pytest.mark.parametrize("strategy", [one.name for one in JUDGED])
+each_asking = pytest.mark.parametrize(
+    "strategy", [one.name for one in JUDGED if one.needs != SANDBOX]
+)
+"""Those whose judge has something to say of any answer."""
 
 
 def answers(*given_answers: int) -> ScriptedBackend:
@@ -136,7 +141,7 @@ def test_no_judged_strategy_exceeds_its_budget(strategy: str, budget: int) -> No
     in_virtual_time(run())
 
 
-@each_judged
+@each_asking
 async def test_each_judged_strategy_asks_its_judge_where_answers_differ(strategy: str) -> None:
     backend = ScriptedBackend(says_anything)
     async with Agent(backend, strategy=strategy) as agent:

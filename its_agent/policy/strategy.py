@@ -11,7 +11,7 @@ from its_agent.selection.rules import Rule
 from its_agent.verifiers import Scorer
 
 LOGPROBS = "log-probabilities"
-ALTERNATIVES = "the log-probabilities of 20 alternatives"
+ALTERNATIVES = "20 alternatives a token"
 CONTINUATION = "continuing a partial answer"
 STEPS = "continuing a partial answer, log-probabilities"
 SANDBOX = "a sandbox (bubblewrap)"

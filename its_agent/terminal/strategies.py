@@ -8,7 +8,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 
-PLAIN_WIDTH = 200
+PLAIN_WIDTH = 260
 """Columns where the output is not a terminal, so that lines stay whole."""
 
 
@@ -27,30 +27,54 @@ def strategies() -> None:
 
 
 def _paths() -> Iterable[tuple[str, str, str, str]]:
-    from its_agent.graphs import attempts, refine, search, single_pass
-    from its_agent.policy.strategy import STEPS
+    from its_agent.graphs import attempts, forcing, judging, refine, search, single_pass
+    from its_agent.policy.strategy import CONTINUATION, STEPS
 
     yield ("single_pass", _first_line(single_pass), "nothing", "a prompt and a sample")
     yield ("attempts", _first_line(attempts), "nothing", "a prompt and its samples")
-    yield (
-        "refine",
-        _first_line(refine),
-        "nothing",
-        "a sample a round, and one critique where no check judges",
-    )
+    yield ("refine", _first_line(refine), "nothing", "a sample a round; a critique without checks")
     yield ("search", _first_line(search), STEPS, "a level of steps a superstep")
+    yield ("thinking", _first_line(forcing), CONTINUATION, "a piece of a trace a superstep")
+    yield ("judging", _first_line(judging), "a scorer", "what the scorer asks")
 
 
 def _verifiers() -> Iterable[tuple[str, str, str, str]]:
-    from its_agent.verifiers import AnswerCheck, CodeTests
+    from its_agent import verifiers as known
+    from its_agent.policy.strategy import ALTERNATIVES, SANDBOX
+    from its_agent.selection.by_checklist import Checklist
+    from its_agent.selection.by_tournament import TournamentPlace
 
-    yield ("AnswerCheck", _first_line(AnswerCheck), "a function of yours", "no tokens")
-    yield ("CodeTests", _first_line(CodeTests), "bubblewrap, tests", "no tokens")
+    rows: tuple[tuple[type, str, str], ...] = (
+        (known.AnswerCheck, "a function of yours", "no tokens"),
+        (known.JsonSchema, "a schema", "no tokens"),
+        (known.Regex, "a pattern", "no tokens"),
+        (known.Game24, "the numbers", "no tokens"),
+        (known.Equation, "the equation", "no tokens"),
+        (known.CodeTests, f"{SANDBOX}, tests", "no tokens"),
+        (known.OutputAgreement, SANDBOX, "no tokens"),
+        (known.CodeT, SANDBOX, "tests of the problem, once"),
+        (known.PTrue, ALTERNATIVES, "tens of tokens a candidate"),
+        (known.Rating, ALTERNATIVES, "a candidate read again"),
+        (known.GenerativeVerifier, "nothing", "several checks a candidate"),
+        (TournamentPlace, ALTERNATIVES, "two answers read twice, each but the winner"),
+        (Checklist, "nothing", "every answer read once"),
+        (known.ProcessReward, "a reward model", "a candidate read by that model"),
+        (known.OutcomeReward, "a reward model", "a candidate read by that model"),
+        (known.DensityRatio, "two vLLM servers", "a candidate read by both"),
+        (known.HitRates, "measured rates", "what its verifier uses"),
+        (known.Calibrated, "a measured calibration", "what its scorer uses"),
+    )
+    for kind, needs, uses in rows:
+        yield (kind.__name__, _first_line(kind), needs, uses)
 
 
 def _first_line(documented: ModuleType | type) -> str:
-    line = (documented.__doc__ or "").strip().splitlines()[0]
-    return line.partition(": ")[2] or line
+    """The first sentence, without the name that a module's begins with."""
+    text = " ".join((documented.__doc__ or "").split("\n\n")[0].split())
+    sentence = text.partition(". ")[0].removesuffix(".")
+    return (
+        sentence.partition(": ")[2] or sentence if isinstance(documented, ModuleType) else sentence
+    )
 
 
 def _table(kind: str, rows: Iterable[tuple[str, str, str, str]]) -> Table:
