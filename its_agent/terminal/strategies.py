@@ -71,10 +71,10 @@ def _verifiers() -> Iterable[tuple[str, str, str, str]]:
 def _first_line(documented: ModuleType | type) -> str:
     """The first sentence, without the name that a module's begins with."""
     text = " ".join((documented.__doc__ or "").split("\n\n")[0].split())
-    sentence = text.partition(". ")[0].removesuffix(".")
-    return (
-        sentence.partition(": ")[2] or sentence if isinstance(documented, ModuleType) else sentence
-    )
+    sentence = re.split(r"(?<!Dr)\. ", text)[0].removesuffix(".")
+    if isinstance(documented, ModuleType):
+        return sentence.partition(": ")[2] or sentence
+    return sentence
 
 
 def _table(kind: str, rows: Iterable[tuple[str, str, str, str]]) -> Table:
