@@ -86,8 +86,16 @@ def _step(
         "outcome": _outcome(judgement),
         "judged": bought["candidates"] if bought["path"] == "judging" else [],
         "votes": list(judgement.votes),
-        "agreeing": len(new) if len(answers) == 1 and None not in answers else 0,
+        "agreeing": _agreeing(state, bought, len(new), answers),
     }
+
+
+def _agreeing(state: State, bought: Plain, new: int, answers: set[int | None]) -> int:
+    """Samples of the last wave, if all gave one answer; scores say nothing of that."""
+    if bought["path"] == "judging":
+        before: int = state.steps[-1]["agreeing"] if state.steps else 0
+        return before
+    return new if len(answers) == 1 and None not in answers else 0
 
 
 def _outcome(judgement: Judgement) -> str:

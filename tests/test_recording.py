@@ -92,6 +92,24 @@ async def test_greedy_requests_are_drawn_over_and_over(tmp_path: Path) -> None:
     assert len(engine.requests) == 1
 
 
+async def test_a_prompt_is_read_anew_once_a_solve(tmp_path: Path) -> None:
+    """The engine held 32 of its tokens when it was recorded for the second time."""
+    path = tmp_path / "kept.jsonl"
+    with (before := RecordingBackend(numbered(), path)).replay():
+        await texts(before, ask())
+    path.write_text(
+        path.read_text().replace('"cached_prompt_tokens":0', '"cached_prompt_tokens":32')
+    )
+    backend = RecordingBackend(numbered(), path)
+    cached: list[int] = []
+    for _ in range(2):
+        with backend.replay():
+            for _ in range(2):
+                items = [item async for item in backend.stream(ask())]
+                cached += [item.cached_prompt for item in items if isinstance(item, Tokens)]
+    assert cached == [0, 32, 0, 32]
+
+
 async def test_what_depends_on_its_own_past_is_passed_on(tmp_path: Path) -> None:
     backend = RecordingBackend(numbered(), tmp_path / "kept.jsonl")
     with backend.replay():

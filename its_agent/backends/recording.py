@@ -28,7 +28,6 @@ PIECE_TOKENS = 8
 _DIGITS = 4
 
 Key: TypeAlias = str
-Draws: TypeAlias = dict[Key, int]
 
 
 class KeptSample(BaseModel):
@@ -63,11 +62,19 @@ class KeptRequest(BaseModel):
 
 
 @dataclass(slots=True, kw_only=True)
+class _Replay:
+    """What one solve has had so far."""
+
+    draws: dict[Key, int] = field(default_factory=dict[Key, int])
+    read: set[Key] = field(default_factory=set[Key])
+    """Prompts that its engine would hold in the prefix cache by now."""
+
+
+@dataclass(slots=True, kw_only=True)
 class _Shelf:
     """All that is kept of one request."""
 
     prompt_tokens: int = 0
-    cached_prompt_tokens: int = 0
     samples: list[KeptSample] = field(default_factory=list[KeptSample])
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -76,9 +83,9 @@ class RecordingBackend:
     """Serves what the file holds, in its order, and buys and writes down the rest.
 
     Every solve inside one `replay()` block draws from the beginning, none of its samples twice; so
-    all strategies meet the same samples. A greedy request is drawn over and over. A prompt that was
-    recorded counts as read anew, except in a question about an answer, which costs what it cost
-    when it was recorded. Requests with stop strings, a schema or a partial answer depend on their
+    all strategies meet the same samples. A greedy request is drawn over and over. A solve's first
+    request for a prompt reads it anew; from then on, and in questions about an answer, the prefix
+    cache serves what it served when the prompt was recorded for the second time. Requests with stop strings, a schema or a partial answer depend on their
     own past: they are passed on and not kept. Raises InvalidOption for a file that is not such a
     record, or is another model's.
     """
@@ -89,7 +96,8 @@ class RecordingBackend:
         self._path = path
         self._max_tokens = max_tokens
         self._shelves: defaultdict[Key, _Shelf] = defaultdict(_Shelf)
-        self._draws: ContextVar[Draws] = ContextVar("draws")
+        self._cached: defaultdict[Key, int] = defaultdict(int)
+        self._replay: ContextVar[_Replay] = ContextVar("replay")
         self._models: set[str] = set()
         self.bought_tokens = 0
         """Generated tokens that were not in the file."""
@@ -102,11 +110,11 @@ class RecordingBackend:
     @contextmanager
     def replay(self) -> Generator[None]:
         """Draw from the beginning for what runs inside the block."""
-        before = self._draws.set({})
+        before = self._replay.set(_Replay())
         try:
             yield
         finally:
-            self._draws.reset(before)
+            self._replay.reset(before)
 
     @property
     def relative_cost(self) -> float:
@@ -142,15 +150,15 @@ class RecordingBackend:
                     yield item
             return
         samples = await self._drawn(request)
-        shelf = self._shelves[_key(request)]
+        cached = self._served_by_cache(request)
         for start in range(0, max(1, *(s.tokens for s in samples)), PIECE_TOKENS):
             for index, sample in enumerate(samples):
                 if start == 0 or start < sample.tokens:
                     yield _piece(index, sample, start)
             await asyncio.sleep(0)
         yield Tokens(
-            prompt=shelf.prompt_tokens,
-            cached_prompt=shelf.cached_prompt_tokens if _is_question(request.messages) else 0,
+            prompt=self._shelves[_key(request)].prompt_tokens,
+            cached_prompt=cached,
             completion=sum(sample.tokens for sample in samples),
         )
 
@@ -160,7 +168,7 @@ class RecordingBackend:
 
     async def _drawn(self, request: Request) -> list[KeptSample]:
         key = _key(request)
-        draws = self._draws.get()
+        draws = self._replay.get().draws
         first = 0 if request.temperature == 0 else draws.get(key, 0)
         draws[key] = first + request.n
         shelf = self._shelves[key]
@@ -169,6 +177,12 @@ class RecordingBackend:
             if missing > 0:
                 await self._buy(request, missing)
         return [_cut(s, request.max_tokens) for s in shelf.samples[first : first + request.n]]
+
+    def _served_by_cache(self, request: Request) -> int:
+        prompt, read = _said(request.messages), self._replay.get().read
+        is_held = prompt in read or _is_question(request.messages)
+        read.add(prompt)
+        return self._cached[prompt] if is_held else 0
 
     async def _buy(self, request: Request, count: int) -> None:
         is_read = request.max_tokens <= READ_TOKENS
@@ -208,9 +222,9 @@ class RecordingBackend:
 
     def _keep(self, kept: KeptRequest) -> None:
         shelf = self._shelves[_key_of(kept)]
-        if not shelf.samples:
-            shelf.prompt_tokens = kept.prompt_tokens
-            shelf.cached_prompt_tokens = kept.cached_prompt_tokens
+        shelf.prompt_tokens = kept.prompt_tokens
+        said = _said(kept.messages)
+        self._cached[said] = max(self._cached[said], kept.cached_prompt_tokens)
         shelf.samples.extend(kept.samples)
 
 
@@ -276,9 +290,13 @@ def _named(
     choices: Sequence[str],
     max_tokens: int,
 ) -> Key:
-    said = [(message["role"], message["content"]) for message in messages]
     read = max_tokens if max_tokens <= READ_TOKENS else None
-    return repr((said, temperature, top_p if temperature else 1.0, tuple(choices), read))
+    sampling = (temperature, top_p if temperature else 1.0, tuple(choices), read)
+    return _said(messages) + repr(sampling)
+
+
+def _said(messages: Sequence[Message]) -> Key:
+    return repr([(message["role"], message["content"]) for message in messages])
 
 
 def _cut(sample: KeptSample, max_tokens: int) -> KeptSample:

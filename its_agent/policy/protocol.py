@@ -125,8 +125,9 @@ class Situation:
 
     @property
     def sample_price(self) -> float:
-        """Compute units that another sample typically costs; its prompt is cached by then."""
-        return self.typical_tokens * self.token_cost
+        """Compute units that another sample, and what scores it, typically cost; its prompt is
+        cached by then."""
+        return self.typical_tokens * self.token_cost + sum(one.each for one in self.scoring)
 
     @property
     def progress(self) -> Progress:
