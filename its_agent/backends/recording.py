@@ -85,9 +85,9 @@ class RecordingBackend:
     Every solve inside one `replay()` block draws from the beginning, none of its samples twice; so
     all strategies meet the same samples. A greedy request is drawn over and over. A solve's first
     request for a prompt reads it anew; from then on, and in questions about an answer, the prefix
-    cache serves what it served when the prompt was recorded for the second time. Requests with stop strings, a schema or a partial answer depend on their
-    own past: they are passed on and not kept. Raises InvalidOption for a file that is not such a
-    record, or is another model's.
+    cache serves what it served when the prompt was recorded for the second time. Requests with stop
+    strings, a schema or a partial answer depend on their own past: they are passed on and not kept.
+    Raises InvalidOption for a file that is not such a record, or is another model's.
     """
 
     def __init__(self, backend: Backend, path: Path, *, max_tokens: int = 512) -> None:
