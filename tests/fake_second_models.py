@@ -18,7 +18,8 @@ from its_agent.events import Emitter
 from its_agent.ledger import Ledger
 from its_agent.receipt import Fingerprint
 
-POOLING, CLASSIFY, COMPLETIONS, TOKENIZE = "/pooling", "/classify", "/v1/completions", "/tokenize"
+POOLING, CLASSIFY, COMPLETIONS = "/pooling", "/classify", "/v1/completions"
+TOKENIZE, DETOKENIZE = "/tokenize", "/detokenize"
 
 
 @dataclass
@@ -68,7 +69,11 @@ def second_model(tokenizer: Tokenizer, answers: Mapping[str, Callable[[list[int]
 
         return answer
 
+    def spelt() -> Any:
+        return page({"prompt": "".join(tokenizer.decode(server.seen[-1][1]["tokens"]))})
+
     server.answers[TOKENIZE] = tokenized
+    server.answers[DETOKENIZE] = spelt
     server.answers |= {path: answered(make) for path, make in answers.items()}
     return server
 

@@ -101,6 +101,21 @@ async def test_a_token_that_reaches_across_a_separator_ends_the_step() -> None:
     assert await score(server, account, text) == pytest.approx(0.9)
 
 
+async def test_a_step_ends_where_it_does_in_the_whole_text_however_its_beginning_is_cut() -> None:
+    # Two line breaks are one token at the end of a text, and two in front of another word.
+    tokenizer = Tokenizer(tokens=r"<[^>]+>|\n\n$|\n|\w+|\s|[^\w\s]")
+
+    def second_breaks(tokens: list[int]) -> dict[str, Any]:
+        texts = ["", *tokenizer.decode(tokens)]
+        good = [pair == ("\n", "\n") for pair in zip(texts, texts[1:], strict=False)]
+        rows = [labels(0.9 if g else 0.001) for g in (*good[:-1], True)]
+        return pooled(rows, tokens=len(tokens))
+
+    server = second_model(tokenizer, {POOLING: second_breaks})
+    account, _ = account_of()
+    assert await score(server, account, THREE_STEPS) == pytest.approx(0.9)
+
+
 async def test_a_tag_stands_behind_each_step_and_is_where_it_is_scored() -> None:
     tokenizer = Tokenizer()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -20,7 +22,8 @@ from its_agent.backends.launch import plan_launch
 from its_agent.backends.models import ensure_model
 from its_agent.backends.ports import choose_port
 from its_agent.backends.progress import silent
-from its_agent.verifiers import DensityRatio, OutcomeReward, ProcessReward
+from its_agent.verifiers import DensityRatio, OutcomeReward, ProcessReward, Reading
+from its_agent.verifiers.steps import split_steps
 
 pytestmark = [
     pytest.mark.engine,
@@ -33,6 +36,8 @@ pytestmark = [
 READY_SECONDS = 540
 STEPS = "First, double 21.\n\nThat makes 42!\n\n\nSo the answer is 42."
 CONVERSATIONS = [answered(STEPS, "What is twice 21?"), answered("41", "What is twice 21?")]
+TAG = "<file_sep>"
+"""One token of this tokenizer, as those are that reward models have for it."""
 TEMPLATE = """
 {%- if style == "plain" -%}
   {%- for m in messages %}{{ m.role | upper }}: {{ m.content }} ##
@@ -117,48 +122,58 @@ def token_at(offsets: Sequence[tuple[int, int]], character: int) -> int:
     return next(i for i, (start, end) in enumerate(offsets) if start <= character < end)
 
 
+def step_scores(
+    model: Any, tokenizer: Any, conversation: Sequence[Mapping[str, Any]], separator: str
+) -> list[float]:
+    """P(good) at the last character of each separator, and of the answer."""
+    text = tokenizer.apply_chat_template(conversation, tokenize=False)
+    tokens, offsets = offsets_of(tokenizer, text)
+    good = logits_of(model, tokens).softmax(-1)[:, 1].tolist()
+    answer = str(conversation[-1]["content"])
+    at = text.rindex(answer)
+    ends = [found.end() for found in re.finditer(re.escape(separator), answer)]
+    return [good[token_at(offsets, at + end - 1)] for end in dict.fromkeys((*ends, len(answer)))]
+
+
 async def test_step_scores_are_those_of_transformers(folder: Path, tmp_path: Path) -> None:
     model = reward_model("Qwen2ForTokenClassification", 2, folder, tmp_path)
-    tokenizer = tokenizer_of(folder)
-    expected: list[list[float]] = []
-    for conversation in CONVERSATIONS:
-        text = tokenizer.apply_chat_template(conversation, tokenize=False)
-        tokens, offsets = offsets_of(tokenizer, text)
-        good = logits_of(model, tokens).softmax(-1)[:, 1].tolist()
-        answer = str(conversation[-1]["content"])
-        at = text.rindex(answer)
-        # The second character of each separator, and the last one of the answer.
-        breaks = [
-            i + 1
-            for i in range(len(answer))
-            if answer[i : i + 2] == "\n\n" != answer[i - 1 : i + 1]
-        ]
-        ends = [*breaks, len(answer) - 1]
-        expected.append([good[token_at(offsets, at + end)] for end in ends])
-    assert [len(scores) for scores in expected] == [3, 1]
-    found: dict[str, list[Any]] = {}
+    # As the engine loads it: the kind of model decides how a tokenizer cuts.
+    tokenizer = tokenizer_of(tmp_path)
     account, ledger = account_of()
+    found: dict[str, list[Reading]] = {}
     with engine(tmp_path, "--runner", "pooling", "--stream-interval", "1") as address:
         async with aclosing(PoolingBackend(address)) as backend:
             for aggregate in ("min", "last", "mean"):
                 reward = ProcessReward(backend, aggregate=aggregate)
                 found[aggregate] = await reward.score(CONVERSATIONS, account)
-            tagged = ProcessReward(backend, tag="<|im_end|>")
-            assert all(isinstance(r, float) for r in await tagged.score(CONVERSATIONS, account))
-            long = answered("word " * 600)
-            assert await ProcessReward(backend).score([long], account) == ["unknown"]
+            tagged = ProcessReward(backend, tag=TAG)
+            found["tagged"] = await tagged.score(CONVERSATIONS, account)
+            long = await ProcessReward(backend).score([answered("word " * 600)], account)
     assert account.notes == []
-    assert found["min"] == pytest.approx([min(scores) for scores in expected], abs=1e-4)
-    assert found["last"] == pytest.approx([scores[-1] for scores in expected], abs=1e-4)
-    assert found["mean"] == pytest.approx(
-        [sum(scores) / len(scores) for scores in expected], abs=1e-4
-    )
+    assert long == ["unknown"]
+    steps = [step_scores(model, tokenizer, c, "\n\n") for c in CONVERSATIONS]
+    assert [len(scores) for scores in steps] == [3, 1]
+    assert found["min"] == pytest.approx([min(scores) for scores in steps], abs=1e-4)
+    assert found["last"] == pytest.approx([scores[-1] for scores in steps], abs=1e-4)
+    assert found["mean"] == pytest.approx([fmean(scores) for scores in steps], abs=1e-4)
+    tags = [
+        step_scores(model, tokenizer, answered(with_tags(c), "What is twice 21?"), TAG)
+        for c in CONVERSATIONS
+    ]
+    assert [len(scores) for scores in tags] == [3, 1]
+    assert found["tagged"] == pytest.approx([min(scores) for scores in tags], abs=1e-4)
     assert ledger.spent.compute == ledger.spent.prompt_tokens > 0
+
+
+def with_tags(conversation: Sequence[Mapping[str, Any]]) -> str:
+    steps = split_steps(str(conversation[-1]["content"]), "\n\n")
+    return "".join(step + TAG for step in steps)
 
 
 async def test_outcome_scores_are_those_of_transformers(folder: Path, tmp_path: Path) -> None:
     model = reward_model("Qwen2ForSequenceClassification", 1, folder, tmp_path)
-    tokenizer = tokenizer_of(folder)
+    # As the engine loads it: the kind of model decides how a tokenizer cuts.
+    tokenizer = tokenizer_of(tmp_path)
     expected = [
         float(logits_of(model, tokenizer.apply_chat_template(c, return_dict=False)))
         for c in CONVERSATIONS

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from its_agent.backends.connection import Connection, check_positive, checked_headers
 from its_agent.backends.endpoint import Endpoint
 from its_agent.backends.server import ModelServer
-from its_agent.backends.wire import Classified, Pooled, PromptCount
+from its_agent.backends.wire import Classified, Detokenized, Pooled, PromptCount
 from its_agent.budget import Usage, compute_units
 from its_agent.errors import BackendGarbled
 from its_agent.solution import Message
@@ -93,6 +93,11 @@ class PoolingBackend:
     async def tokenize_mark(self, mark: str) -> tuple[int, ...]:
         """The tokens of a bare text, without template and special tokens; costs nothing."""
         return await self._server.tokenize({"prompt": mark, "add_special_tokens": False})
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones included; costs nothing."""
+        body = {"tokens": list(tokens)}
+        return (await self._server.ask("/detokenize", body, Detokenized, what="a text")).prompt
 
     async def label_tokens(self, tokens: Sequence[int]) -> tuple[tuple[Logits, ...], Usage]:
         """Label every token, by `/pooling` with the task `token_classify`.

@@ -128,6 +128,12 @@ class TokenList(Wire):
     tokens: tuple[int, ...]
 
 
+class Detokenized(Wire):
+    """The answer of `/detokenize`."""
+
+    prompt: str
+
+
 class PromptToken(Wire):
     """A token that was given at one position of a prompt."""
 

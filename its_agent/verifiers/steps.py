@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from its_agent.backends.pooling import PoolingBackend
-from its_agent.backends.text_reader import shared_start
 from its_agent.verifiers.protocol import Conversation
 from its_agent.verifiers.side_by_side import answer_of, with_answer
 
@@ -27,20 +26,37 @@ def step_ends(text: str, separator: str) -> tuple[int, ...]:
 async def tokens_at_separators(
     backend: PoolingBackend, conversation: Conversation, separator: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The tokens of the conversation, and the position of each step's last token.
+    """The tokens of the conversation, and the position of each step's last token: the first one
+    with which the text reaches over the step's last character.
 
-    A step ends where the conversation, cut off behind its separator, does: at that text's last
-    token where the whole text has it too, else at the token in the whole text that reaches across
-    the cut. So no tokenizer's own way of counting characters is asked for.
+    The text in front of a cut may be cut into tokens differently without what follows it, so that
+    its own tokens are only a first guess, and the whole conversation's are spelt out from there.
     """
     answer = answer_of(conversation)
     whole = await backend.tokenize(with_answer(conversation, answer))
+    length = len(await backend.detokenize(whole))
     ends: list[int] = []
     for end in step_ends(answer, separator)[:-1]:
-        cut = await backend.tokenize(with_answer(conversation, answer[:end]))
-        shared = shared_start(cut, whole)
-        ends.append(shared - 1 if shared == len(cut) else shared)
+        guess = len(await backend.tokenize(with_answer(conversation, answer[:end])))
+        to_come = len(answer) - end
+        ends.append(await _reaching(backend, whole, length - to_come, guess) - 1)
     return whole, (*ends, len(whole) - 1)
+
+
+async def _reaching(
+    backend: PoolingBackend, tokens: tuple[int, ...], characters: int, guess: int
+) -> int:
+    """How many tokens it takes to spell so many characters."""
+
+    async def short(count: int) -> bool:
+        return len(await backend.detokenize(tokens[:count])) < characters
+
+    count = min(guess, len(tokens))
+    while count < len(tokens) and await short(count):
+        count += 1
+    while count > 1 and not await short(count - 1):
+        count -= 1
+    return count
 
 
 async def tokens_at_tags(
