@@ -580,7 +580,7 @@ async def test_the_first_answer_that_a_check_passes_wins_and_the_rest_is_aborted
         backend = ScriptedBackend(script, delay=0.001)
         assert (solution.answer, solution.status, solution.confidence) == ("18", "verified", 1.0)
         assert solution.receipt.stopped_because == "confident"
-        assert [c.finish for c in solution.candidates].count("aborted") >= 2
+        assert [c.finish for c in solution.candidates].count("aborted") >= 1
         assert "'the key' passes this answer" in solution.reasons
 
 

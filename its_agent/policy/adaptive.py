@@ -101,7 +101,7 @@ def _arm(situation: Situation) -> str:
 
 
 def _first(situation: Situation) -> Decision:
-    if _is_open_ended(situation):
+    if _is_open_ended(situation) or situation.has_checks:
         return _greedy(situation)
     return MOVES[FIRST[difficulty(situation)][room(situation)]](situation)
 
@@ -131,10 +131,22 @@ def _wave(situation: Situation) -> Decision:
     return Buy(
         path="attempts",
         arm=_arm(situation),
-        samples=min(WAVE, situation.room()),
+        samples=min(_width(situation), situation.room()),
         until_decided=True,
-        why=f"{_outlook(situation)}; {situation.leading} of {situation.samples} agree",
+        why=f"{_outlook(situation)}; {_so_far(situation)}",
     )
+
+
+def _width(situation: Situation) -> int:
+    """A wave is what a vote needs. A check needs one right sample: each wave doubles what is there,
+    so that easy problems pay for one and hard ones do not take many rounds."""
+    return min(WAVE, max(1, situation.samples)) if situation.has_checks else WAVE
+
+
+def _so_far(situation: Situation) -> str:
+    if situation.has_checks:
+        return f"no check passes any of {situation.samples}"
+    return f"{situation.leading} of {situation.samples} agree"
 
 
 def _give_up(situation: Situation) -> Decision:
