@@ -166,4 +166,6 @@ def test_every_algorithm_is_told_probabilities_as_its_paper_has_them() -> None:
         "rebase": "probability",
         "particle_filter": "log_odds",
         "entropic_particle_filter": "log_odds",
+        "mcts": "probability",
+        "ab_mcts": "probability",
     }
