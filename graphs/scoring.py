@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from its_agent.backends.account import Account
-from its_agent.backends.metered import MeteredBackend, Purchase
+from its_agent.backends.metered import MeteredBackend
+from its_agent.backends.purchase import Purchase
 from its_agent.graphs.sampling import Taken
 from its_agent.graphs.scales import Scale, fits, rescaled
 from its_agent.graphs.step_scores import Partial, StepScore

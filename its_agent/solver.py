@@ -11,7 +11,8 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from its_agent.backends.metered import Meter, MeteredBackend
+from its_agent.backends.meter import Meter
+from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend, Offer
 from its_agent.budget import Budget, Prices, Usage
 from its_agent.equality import AnswerEquality

@@ -255,6 +255,26 @@ def problem_file(folder: Path, count: int) -> Path:
     return path
 
 
+def test_bench_lets_all_strategies_meet_what_was_recorded_for_the_bound(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems, record = str(problem_file(tmp_path, 2)), tmp_path / "kept.jsonl"
+    page, out = tmp_path / "bound.md", tmp_path / "runs.jsonl"
+    shared = ["--limit", "2", "--record", str(record), "--base-url", url]
+    bound = ["bench", "bound", problems, *shared, "--samples", "4", "--out", str(page)]
+    assert run(*bound) == 0
+    assert "pass@4" in page.read_text()
+    assert str(tmp_path) not in page.read_text()
+    kept = record.read_text()
+    strategies = ["--strategies", "self_consistency,beam:self_certainty", "--budgets", "900"]
+    assert run("bench", problems, *shared, *strategies, "--out", str(out)) == 0
+    made = read_runs(out)
+    assert {one.strategy for one in made} == {"self_consistency", "beam:self_certainty"}
+    assert record.read_text().startswith(kept)
+    assert "--record kept.jsonl" in made[0].command
+    capsys.readouterr()
+
+
 def test_bench_makes_runs_resumes_and_reports(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

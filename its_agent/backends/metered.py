@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from its_agent.backends.bill import Bill, Sample
+from its_agent.backends.meter import Meter
 from its_agent.backends.protocol import Backend, Capability, Offer, Request, Revivable, Tokens
+from its_agent.backends.purchase import EndOfTime, Interruption, Purchase, Read
 from its_agent.backends.retry import Retry, next_try
 from its_agent.budget import Usage, compute_units
 from its_agent.errors import (
@@ -35,83 +37,8 @@ MIN_TOKENS = 16
 ROOMY_CONTEXT = 1 << 20
 """Taken for the context of a backend that does not tell it."""
 
-EndOfTime = Literal["deadline", "cancelled"]
-"""Why a solve has to end: its time is up, or its caller said stop."""
-Interruption: TypeAlias = EndOfTime | Literal["decided"]
-"""Why a request was aborted: the solve has to end, or the vote that it was for is decided."""
-
 Watch: TypeAlias = Callable[[Sample], None]
 """Sees every sample as it ends, before its request does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
-    """What one request brought, tries again included. Whatever ended it, its samples are here."""
-
-    samples: tuple[Sample, ...] = ()
-    usage: Usage = Usage()
-    failure: BackendError | None = None
-    interrupted: Interruption | None = None
-    notes: tuple[str, ...] = ()
-
-    def __add__(self, later: Purchase) -> Purchase:
-        """This try and a later one, which says how it ended."""
-        return Purchase(
-            samples=self.samples + later.samples,
-            usage=self.usage + later.usage,
-            failure=later.failure,
-            interrupted=later.interrupted,
-            notes=self.notes + later.notes,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read(Generic[T]):
-    """What a piece of work brought that is not streamed; no value where it was cut off."""
-
-    value: T | None = None
-    usage: Usage = Usage()
-    failure: BackendError | None = None
-    interrupted: EndOfTime | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Meter:
-    """What the scopes of one solve share: prompts already read, and counts for the receipt. A
-    further model has a meter of its own, whose counts go up in that of the solve."""
-
-    of_solve: Meter | None = field(default=None, repr=False)
-    read: set[int] = field(default_factory=set[int])
-    lacks: set[str] = field(default_factory=set[str])
-    """Capabilities that the server turned out not to have."""
-    engine_prompt_tokens: int = 0
-    """Prompt tokens as the engine's counter adds them up: once for every sample."""
-    unseen_tokens: int = 0
-    """Charged as a bound for what an engine made after the last piece that was seen."""
-    estimated_tokens: int = 0
-    """Charged by an estimate, since nobody counted them."""
-    retries: int = 0
-
-    def count(self, **counts: int) -> None:
-        """Add to the counts, here and in the meter of the solve."""
-        for name, more in counts.items():
-            setattr(self, name, getattr(self, name) + more)
-        if self.of_solve is not None:
-            self.of_solve.count(**counts)
-
-    def to_plain(self) -> dict[str, Any]:
-        """What outlives a kill; which prompts the prefix cache still holds does not."""
-        return {name: getattr(self, name) for name in _COUNTS} | {"lacks": sorted(self.lacks)}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Meter:
-        """Read it back."""
-        return cls(
-            lacks=set(plain.get("lacks", ())), **{name: plain.get(name, 0) for name in _COUNTS}
-        )
-
-
-_COUNTS = ("engine_prompt_tokens", "unseen_tokens", "estimated_tokens", "retries")
 
 
 class MeteredBackend:

@@ -10,11 +10,10 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Literal, TypeAlias
 
 from its_agent.backends.protocol import Backend, Delta, Offer, Request, StreamItem, Tokens
+from its_agent.backends.record_file import KeptRequest, KeptSample, read_record
 from its_agent.backends.token_confidence import token_confidence
 from its_agent.errors import InvalidOption
 from its_agent.solution import Message
@@ -28,37 +27,6 @@ PIECE_TOKENS = 8
 _DIGITS = 4
 
 Key: TypeAlias = str
-
-
-class KeptSample(BaseModel):
-    """One sample, with what was told of its tokens."""
-
-    model_config = ConfigDict(frozen=True)
-
-    text: str
-    finish: Literal["stop", "length"]
-    tokens: int
-    logprobs: tuple[float, ...] = ()
-    confidences: tuple[float, ...] = ()
-    """By token: see `token_confidence`, of TOP_LOGPROBS alternatives."""
-    alternatives: Mapping[str, float] = {}
-    """At the first token of a read, with their log-probabilities."""
-
-
-class KeptRequest(BaseModel):
-    """One line of the file: what was asked for, and what came."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    messages: tuple[Mapping[str, Any], ...]
-    temperature: float
-    top_p: float
-    max_tokens: int
-    choices: tuple[str, ...] = ()
-    prompt_tokens: int
-    cached_prompt_tokens: int
-    samples: tuple[KeptSample, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +69,7 @@ class RecordingBackend:
         self._models: set[str] = set()
         self.bought_tokens = 0
         """Generated tokens that were not in the file."""
-        for number, kept in enumerate(_read(path), start=1):
+        for number, kept in enumerate(read_record(path), start=1):
             self._models.add(kept.model)
             self._keep(kept)
             if len(self._models) > 1:
@@ -327,17 +295,3 @@ def _piece(index: int, sample: KeptSample, start: int) -> Delta:
         tokens=end,
         finish=sample.finish if is_last else None,
     )
-
-
-def _read(path: Path) -> list[KeptRequest]:
-    """The lines of the file; a last one that was cut off while being written is removed."""
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        path.write_bytes(whole)
-    try:
-        return [KeptRequest.model_validate_json(line) for line in whole.split(b"\n") if line]
-    except ValidationError as error:
-        raise InvalidOption(f"{path} is not a record of samples: {error.errors()[0]}") from error
