@@ -56,8 +56,12 @@ class Written:
     @classmethod
     def from_plain(cls, plain: Plain) -> Written:
         """Read it back."""
-        trace, usage = Trace.from_plain(plain["trace"]), Usage(**plain["usage"])
-        return cls(**{**plain, "trace": trace, "usage": usage})
+        values: Plain = {
+            **plain,
+            "trace": Trace.from_plain(plain["trace"]),
+            "usage": Usage(**plain["usage"]),
+        }
+        return cls(**values)
 
 
 def budget_forcing(state: State, context: Context) -> Forcing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from its_agent.budget import Usage
 from its_agent.errors import InvalidProblem
@@ -72,18 +72,20 @@ def flaw_of(exemplars: object) -> str | None:
     """Say what keeps exemplars from being pairs of a question and an answer; None for nothing."""
     if isinstance(exemplars, str) or not isinstance(exemplars, Sequence):
         return f"exemplars must be a list of (question, answer), got {exemplars!r}"
-    listed: Sequence[object] = exemplars
-    for position, exemplar in enumerate(listed):
-        if not (
-            isinstance(exemplar, (tuple, list))
-            and len(parts := [*exemplar]) == 2
-            and all(isinstance(part, str) and part.strip() for part in parts)
-        ):
+    for position, exemplar in enumerate(cast("Sequence[object]", exemplars)):
+        if not _is_pair_of_texts(exemplar):
             return (
                 f"exemplar {position} must be a question and an answer, two texts that are not "
                 f"empty, got {exemplar!r}"
             )
     return None
+
+
+def _is_pair_of_texts(value: object) -> bool:
+    if not isinstance(value, (tuple, list)):
+        return False
+    parts = cast("Sequence[object]", value)
+    return len(parts) == 2 and all(isinstance(part, str) and part.strip() for part in parts)
 
 
 def _check_messages(messages: Sequence[Message]) -> None:

@@ -66,10 +66,9 @@ async def test_coverage_grades_a_greedy_and_all_warm_samples_and_keeps_them(
     backend = RecordingBackend(engine, tmp_path / "kept.jsonl")
     told: list[Coverage] = []
     for _ in range(2):
-        (seen,) = await measure_coverage(
-            [CODE], backend, samples=8, concurrency=2, on_problem=told.append
-        )
-    assert told == [seen, seen]
+        await measure_coverage([CODE], backend, samples=8, concurrency=2, on_problem=told.append)
+    seen, again = told
+    assert seen == again
     # The greedy sample was the script's first; of the next eight, every fourth is right.
     assert (seen.greedy_right, seen.right, seen.samples) == (True, 2, 8)
     assert seen.compute == seen.prompt_tokens + 8 * 20

@@ -37,7 +37,8 @@ class Trace:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Trace:
         """Read it back."""
-        return cls(**{**plain, "probes": tuple(plain["probes"])})
+        values: dict[str, Any] = {**plain, "probes": tuple(plain["probes"])}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
