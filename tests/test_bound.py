@@ -12,6 +12,9 @@ from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.bench.bound import Coverage, coverage_section, measure_coverage
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import CODE_ONLY, BenchProblem
+from its_agent.bench.runs import Run
+from its_agent.budget import Usage
+from its_agent.receipt import Fingerprint
 
 DOUBLE = "```python\ndef double(x):\n    return 2 * x\n```"
 SQUARE = "```python\ndef double(x):\n    return x * x\n```"
@@ -81,3 +84,26 @@ def test_the_section_has_the_means_and_the_command() -> None:
     assert "| 1.000 | 0.500 | 0.500 | 0.500 | 0.500 | 0.500 |" in section
     assert "its-agent bench bound …" in section
     assert "cost 850 compute units" in section
+
+
+def test_strategies_are_held_against_the_bound() -> None:
+    run = Run(
+        id="p",
+        strategy="adaptive",
+        budget=800,
+        gold="4",
+        answer="4",
+        correct=True,
+        confidence=0.5,
+        status="agreed",
+        spent=Usage(compute=340),
+        by_purpose={},
+        stopped_because="confident",
+        seconds=1.0,
+        steps=(),
+        candidates=(),
+        engine=Fingerprint(model="tiny", backend="scripted"),
+        command="its-agent bench …",
+    )
+    section = coverage_section([covered(16), covered(0)], "made up", "x", [run])
+    assert "| 800 | adaptive | 1 | 1.000 | 200% | 340 | 40% |" in section

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from math import comb
@@ -13,6 +13,8 @@ from its_agent.backends.protocol import Request, Tokens
 from its_agent.backends.recording import RecordingBackend
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
+from its_agent.bench.runs import Run
+from its_agent.bench.table import cells
 from its_agent.budget import Budget
 from its_agent.preflight import initial_state
 from its_agent.prompts import ask
@@ -105,8 +107,11 @@ async def _texts(backend: RecordingBackend, request: Request) -> tuple[list[str 
     return [text if whole else None for text, whole in zip(texts, ended, strict=True)], counts
 
 
-def coverage_section(seen: Sequence[Coverage], name: str, command: str) -> str:
-    """The section as Markdown."""
+def coverage_section(
+    seen: Sequence[Coverage], name: str, command: str, runs: Sequence[Run] = ()
+) -> str:
+    """The section as Markdown; with `runs` on the same problems, how near each strategy comes to
+    the bound, and for what part of the price."""
     samples = min(one.samples for one in seen)
     sizes = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= samples]
     mean = {k: sum(one.passes(k) for one in seen) / len(seen) for k in sizes}
@@ -121,4 +126,21 @@ def coverage_section(seen: Sequence[Coverage], name: str, command: str) -> str:
         f"| greedy | {head} |\n|{'---:|' * (len(sizes) + 1)}\n"
         f"| {greedy / len(seen):.3f} | {values} |\n\n"
         f"All {samples} samples of a problem cost {compute:,.0f} compute units on average.\n"
+        + _beside(runs, {one.id for one in seen}, bound=mean[sizes[-1]], compute=compute)
+    )
+
+
+def _beside(runs: Sequence[Run], ids: Collection[str], *, bound: float, compute: float) -> str:
+    table = cells(run for run in runs if run.id in ids)
+    if not table or not bound:
+        return ""
+    rows = "".join(
+        f"| {cell.budget:,} | {cell.strategy} | {len(cell.runs)} | {cell.accuracy:.3f} "
+        f"| {cell.accuracy / bound:.0%} | {cell.mean_compute:,.0f} "
+        f"| {cell.mean_compute / compute:.0%} |\n"
+        for cell in table
+    )
+    return (
+        "\n| budget | strategy | runs | accuracy | of that bound | compute, mean "
+        f"| of all samples' |\n|---:|---|{'---:|' * 5}\n{rows}"
     )

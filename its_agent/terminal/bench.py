@@ -214,6 +214,9 @@ def bound(
     record: Annotated[Path, typer.Option(help="The file that samples are kept in.")],
     out: Annotated[Path, typer.Option(help="The Markdown file that the section goes to.")],
     samples: Annotated[int, typer.Option(min=1, help="Warm samples a problem.")] = 16,
+    runs: Annotated[
+        Path | None, typer.Option(help="Runs on the same problems, to hold against the bound.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many problems, from the first.")] = 30,
     exclude: Annotated[
         list[Path] | None,
@@ -232,10 +235,11 @@ def bound(
     words = ["its-agent", "bench", "bound", problems.name, "--limit", str(limit)]
     words += [word for path in exclude or () for word in ("--exclude", path.name)]
     words += ["--samples", str(samples), "--record", record.name, "--out", out.name]
+    words += ["--runs", runs.name] if runs else []
     console = Console(stderr=True)
     with engine(base_url, model, console=console) as place:
         seen = asyncio.run(_coverage(place, chosen, record, samples, concurrency, console))
-    section = coverage_section(seen, record.stem, shlex.join(words))
+    section = coverage_section(seen, record.stem, shlex.join(words), _earlier(runs) if runs else ())
     out.write_text(section, encoding="utf-8")
     typer.echo(section, nl=False)
 
