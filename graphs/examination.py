@@ -68,7 +68,10 @@ async def examined(
 
 
 def evidence(context: Context, candidates: Sequence[Candidate]) -> list[float]:
-    """What witnesses and calibrated scorers add to each candidate's log-odds of being right."""
+    """What witnesses and calibrated scorers add to each candidate's log-odds of being right; empty
+    where there are none."""
+    if not (context.witnesses or context.scorers):
+        return []
     return [_testimony(context, one) + _scores(context, one) for one in candidates]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from langgraph.graph import START, StateGraph
@@ -15,81 +15,20 @@ from langgraph.runtime import Runtime
 from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Request
-from its_agent.budget import Usage
 from its_agent.graphs.context import Context
 from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import paid, scoped, share_left
 from its_agent.graphs.reading import read
 from its_agent.graphs.sampling import Taken, buy, candidate, prompt
-from its_agent.graphs.state import Plain, State, Update, flat
+from its_agent.graphs.state import State, Update
+from its_agent.graphs.traces import FORCINGS, Written
 from its_agent.policy import Buy
-from its_agent.prompts import render
 from its_agent.solution import Candidate
-from its_agent.thinking.budget_forcing import BudgetForcing
-from its_agent.thinking.early_exit import EarlyExit
 from its_agent.thinking.tags import OPEN, is_open, rejoined
-from its_agent.thinking.trace import Ask, Forcing, Piece, Trace, ended
+from its_agent.thinking.trace import Ask, Forcing, Piece, ended
 
-ANSWER_SHARE = 0.25
-"""Part of a sample's tokens that budget forcing keeps for the answer, ANSWER_TOKENS at most."""
-ANSWER_TOKENS = 128
 ENDING_TOKENS = 64
 """What an ending is reckoned to cost beside reading the trace: cue and answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A trace with what it has cost, and what its tokens were like."""
-
-    id: int
-    trace: Trace = Trace()
-    usage: Usage = Usage()
-    logprob: float = 0.0
-    scored: int = 0
-    """Tokens whose log-probability is known."""
-    thinking_tokens: int = 0
-
-    def to_plain(self) -> Plain:
-        """Write it as plain data."""
-        return flat(self) | {"trace": self.trace.to_plain(), "usage": flat(self.usage)}
-
-    @classmethod
-    def from_plain(cls, plain: Plain) -> Written:
-        """Read it back."""
-        values: Plain = {
-            **plain,
-            "trace": Trace.from_plain(plain["trace"]),
-            "usage": Usage(**plain["usage"]),
-        }
-        return cls(**values)
-
-
-def budget_forcing(state: State, context: Context) -> Forcing:
-    """Budget forcing within the tokens of one sample."""
-    most = context.settings.max_tokens
-    return BudgetForcing(
-        max_tokens=most,
-        answer_type=state.answer_type,
-        thinking_tokens=max(1, most - min(ANSWER_TOKENS, int(most * ANSWER_SHARE))),
-        wait=render("wait"),
-        after_thinking=render("after_thinking"),
-        therefore=render("therefore", answer_type=state.answer_type),
-    )
-
-
-def early_exit(state: State, context: Context) -> Forcing:
-    """Early exit within the tokens of one sample."""
-    return EarlyExit(
-        max_tokens=context.settings.max_tokens,
-        answer_type=state.answer_type,
-        cue=render("probe", answer_type=state.answer_type),
-    )
-
-
-FORCINGS: Mapping[str, Callable[[State, Context], Forcing]] = {
-    "budget_forcing": budget_forcing,
-    "early_exit": early_exit,
-}
 
 
 def thinking() -> StateGraph[State, Context, State, State]:

@@ -123,9 +123,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         bought=Counter(step["path"] for step in state.steps),
         samples=len(ended),
         sample_tokens=sum(c.usage.completion_tokens for c in ended),
-        answers=len(
-            {canonical(c.answer, state.answer_type) for c in ended if c.answer is not None}
-        ),
+        answers=_answers(state, ended) if context.scorers else 0,
         leading=verdict.votes if verdict and leading is not None else 0,
         agreeing=state.steps[-1]["agreeing"] if state.steps else 0,
         votes=tuple(state.steps[-1].get("votes", ())) if state.steps else (),
@@ -141,6 +139,11 @@ async def situation_of(state: State, context: Context) -> Situation:
         scores=tuple(c.signals[SCORE] for c in candidates if SCORE in c.signals),
         supply=await _supply(state, context),
     )
+
+
+def _answers(state: State, candidates: Sequence[Candidate]) -> int:
+    kind = state.answer_type
+    return len({canonical(c.answer, kind) for c in candidates if c.answer is not None})
 
 
 def _scoring(

@@ -35,6 +35,7 @@ from its_agent.graphs.step_scores import ByScorer, Partial
 from its_agent.graphs.steps import is_complete, text_of
 from its_agent.search import Search, StepResult
 from its_agent.solution import Candidate, Problem
+from its_agent.thinking.tags import parted
 
 
 def search() -> StateGraph[State, Context, State, State]:
@@ -196,10 +197,11 @@ def _told(
 
 
 def _candidate(state: State, context: Context, standing: Standing, leaf: str) -> Candidate:
-    text, weight = standing.text(leaf), standing.weight(leaf)
+    (thinking, text), weight = parted(standing.text(leaf)), standing.weight(leaf)
     made = Candidate(
         id=f"c{len(context.paid) + 1}",
         text=text,
+        thinking=thinking,
         answer=extract_answer(text, state.answer_type),
         path="search",
         strategy=f"{_name(state)}@{context.settings.temperature:g}",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from virtual_time import in_virtual_time
 
 from its_agent import Agent, Budget, Solution
 from its_agent.backends.faulty import Fault, FaultyBackend
@@ -270,10 +271,10 @@ async def test_few_requests_are_enough_for_an_answer() -> None:
     assert solution.receipt.spent.requests <= 3
 
 
-async def test_the_time_being_up_leaves_the_last_probe() -> None:
-    backend = ScriptedBackend(growing(str), delay=0.01)
-    budget = Budget(compute=1_000_000, seconds=0.5)
-    solution = await solved(backend, "early_exit", budget, max_tokens=3_000)
+def test_the_time_being_up_leaves_the_last_probe() -> None:
+    backend = ScriptedBackend(growing(str), delay=1.0)
+    budget = Budget(compute=1_000_000, seconds=50)
+    solution = in_virtual_time(solved(backend, "early_exit", budget, max_tokens=3_000))
     assert solution.receipt.stopped_because == "deadline"
     assert solution.answer is not None
 

@@ -22,7 +22,7 @@ from fake_vllm import (
 )
 
 from its_agent import Agent
-from its_agent.backends.protocol import Delta, Tokens
+from its_agent.backends.protocol import Delta, Request, Tokens
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
 from its_agent.thinking.tags import is_open, parted, rejoined
@@ -197,3 +197,16 @@ async def test_a_server_without_a_reasoning_parser_is_asked_again_without_a_thin
 def test_a_thinking_budget_is_a_positive_number(wrong: int) -> None:
     with pytest.raises(InvalidOption, match="thinking must be from 1"):
         Agent(ScriptedBackend([]), thinking=wrong)
+
+
+async def test_a_search_takes_no_answer_from_what_was_thought_on_the_way() -> None:
+    def script(asked: Request, index: int) -> Reply:
+        if not asked.continue_partial:
+            return Reply(text="<think>\nPerhaps \\boxed{41}.\n\n", tokens=20)
+        return Reply(text="No.\n</think>\n\nIt is 42.", tokens=20)
+
+    async with Agent(ScriptedBackend(script), strategy="beam") as agent:
+        solution = await agent.asolve(SUM, max_compute_budget=4_000)
+    assert solution.answer == "42"
+    assert solution.text == "It is 42."
+    assert solution.candidates[0].thinking.startswith("Perhaps")

@@ -88,7 +88,7 @@ class Situation:
     sample_tokens: int = 0
     """Tokens of all samples so far."""
     answers: int = 0
-    """Different answers so far."""
+    """Different answers so far; counted where there is a scorer to tell them apart."""
     leading: int = 0
     """Votes for the leading answer."""
     agreeing: int = 0
