@@ -116,7 +116,7 @@ def canonical_json(text: str) -> str | None:
     """The JSON text with sorted keys and no spaces; None when it is not valid JSON."""
     try:
         value: object = json.loads(text, parse_constant=_no_constant)
-        return json.dumps(_whole(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(whole(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
 
@@ -125,13 +125,14 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """A JSON value with 2.0 as 2, which JSON Schema holds equal."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        return {key: _whole(item) for key, item in cast("dict[str, object]", value).items()}
+        return {key: whole(item) for key, item in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [_whole(item) for item in cast("list[object]", value)]
+        return [whole(item) for item in cast("list[object]", value)]
     return value
 
 

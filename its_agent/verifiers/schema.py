@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, cast
 
 from its_agent.errors import InvalidOption
+from its_agent.normal_form import whole
 from its_agent.verifiers.protocol import Result
 
 # The libraries have no types; through import_module they are Any to the type checkers.
@@ -158,20 +159,9 @@ def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> It
     """The library's own compares every two items of a mixed list."""
     if wanted and isinstance(instance, list):
         items = cast("list[object]", instance)
-        if len({json.dumps(_whole(item), sort_keys=True) for item in items}) < len(items):
+        if len({json.dumps(whole(item), sort_keys=True) for item in items}) < len(items):
             message = f"{_shortened(repr(items))} has non-unique elements"
             yield jsonschema.exceptions.ValidationError(message)
-
-
-def _whole(value: object) -> object:
-    """The value with 2.0 as 2, which JSON Schema holds equal."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in cast("dict[str, object]", value).items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in cast("list[object]", value)]
-    return value
 
 
 def _read(answer: str) -> Any:
