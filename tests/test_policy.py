@@ -78,6 +78,30 @@ def test_hopeless_problems_are_given_up() -> None:
     assert stopped(adaptive(replace(SAMPLED, belief=believing(0.02)))).reason == "no_gain"
 
 
+@pytest.mark.parametrize(
+    ("success", "units", "buys"),
+    [(0.1, 4300, True), (0.1, 4280, False), (0.05, 8600, True), (0.05, 8570, False)],
+)
+def test_where_a_check_knows_the_right_sample_its_expected_price_decides(
+    success: float, units: int, buys: bool
+) -> None:
+    """300 tokens a sample; 0.7 of what is left may go for one success."""
+    situation = replace(SAMPLED, has_checks=True, leading=0, remaining=left(units))
+    belief = Belief(alpha=10 * success, beta=10 * (1 - success))
+    decision = adaptive(replace(situation, belief=belief))
+    if buys:
+        assert bought(decision).path == "attempts"
+    else:
+        assert stopped(decision).reason == "no_gain"
+        assert f"{300 / success:,.0f} of the {units} units" in decision.why
+
+
+def test_without_a_limit_on_compute_a_hopeless_check_is_given_up_by_belief() -> None:
+    situation = replace(SAMPLED, has_checks=True, leading=0, remaining=left(None))
+    assert stopped(adaptive(replace(situation, belief=believing(0.02)))).reason == "no_gain"
+    assert bought(adaptive(replace(situation, belief=believing(0.2)))).path == "attempts"
+
+
 def test_beyond_the_plateau_every_other_way_is_tried_once() -> None:
     ways: list[str] = []
     situation = replace(SAMPLED, samples=PLATEAU, remaining=left(100_000), bought={"attempts": 4})

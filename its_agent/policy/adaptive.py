@@ -40,6 +40,11 @@ PLATEAU = 16
 OTHER_WAYS = ("search", *STRATEGY_ARMS[1:])
 """What is tried from then on, one after the other."""
 
+PATIENCE = 0.7
+"""Part of what is left that the first right sample may be expected to cost, where a check will
+know it. A line on the price stops where the next sample's chance is not worth it, as in Weitzman's
+problem (Pandora's box, 1979). Chosen on problems 41 to 80 of MBPP, which no table shows."""
+
 SEARCH_SHARE = 0.5
 """Part of what is left that a search may use, so that its answers can still be voted on."""
 
@@ -58,9 +63,11 @@ def adaptive(situation: Situation) -> Decision:
         return OUT_OF_BUDGET
     if _is_open_ended(situation):
         return _open_ended(situation)
+    if _is_too_dear(situation):
+        return _too_dear(situation)
     if situation.samples >= PLATEAU:
         return _within_supply(_another_way(situation), situation)
-    return _within_supply(MOVES[NEXT[difficulty(situation)][room(situation)]](situation), situation)
+    return _within_supply(_next(situation), situation)
 
 
 def difficulty(situation: Situation) -> Difficulty:
@@ -106,6 +113,12 @@ def _first(situation: Situation) -> Decision:
     return MOVES[FIRST[difficulty(situation)][room(situation)]](situation)
 
 
+def _next(situation: Situation) -> Decision:
+    if _has_a_price(situation):
+        return _wave(situation)
+    return MOVES[NEXT[difficulty(situation)][room(situation)]](situation)
+
+
 def _greedy(situation: Situation) -> Decision:
     return Buy(
         path="single_pass",
@@ -147,6 +160,29 @@ def _so_far(situation: Situation) -> str:
     if situation.has_checks:
         return f"no check passes any of {situation.samples}"
     return f"{situation.leading} of {situation.samples} agree"
+
+
+def _has_a_price(situation: Situation) -> bool:
+    """Whether a check will know the right sample, and a limit says what it may cost."""
+    return situation.has_checks and situation.remaining.compute is not None
+
+
+def _success_price(situation: Situation) -> float:
+    """Compute units until a sample is right, as expected now."""
+    return situation.sample_price / situation.belief.success
+
+
+def _is_too_dear(situation: Situation) -> bool:
+    left = situation.remaining.compute or 0
+    return _has_a_price(situation) and _success_price(situation) > PATIENCE * left
+
+
+def _too_dear(situation: Situation) -> Decision:
+    return Stop(
+        reason="no_gain",
+        why=f"{_outlook(situation)}; {_so_far(situation)}, and a right one is expected to cost "
+        f"{_success_price(situation):,.0f} of the {situation.remaining.compute} units left",
+    )
 
 
 def _give_up(situation: Situation) -> Decision:
