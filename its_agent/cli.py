@@ -1,4 +1,4 @@
-"""The command `its-agent`: solve, strategies, bench, model."""
+"""The command `its-agent`: solve, strategies, bench, record, model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from its_agent.terminal.bench import bench_app
 from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
 from its_agent.terminal.measures import early_stop, sandbox, speed
 from its_agent.terminal.model import model_app
+from its_agent.terminal.record import record_app
 from its_agent.terminal.solve import solve
 from its_agent.terminal.strategies import strategies
 
@@ -28,6 +29,7 @@ bench_app.command()(speed)
 bench_app.command("early-stop")(early_stop)
 bench_app.command()(sandbox)
 app.add_typer(bench_app, name="bench")
+app.add_typer(record_app, name="record")
 app.add_typer(model_app, name="model")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,7 @@ async def test_a_prompt_is_read_anew_once_a_solve(tmp_path: Path) -> None:
     path = tmp_path / "kept.jsonl"
     with (before := RecordingBackend(numbered(), path)).replay():
         await texts(before, ask())
-    path.write_text(
-        path.read_text().replace('"cached_prompt_tokens":0', '"cached_prompt_tokens":32')
-    )
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cached_prompt_tokens": 32}) + "\n")
     backend = RecordingBackend(numbered(), path)
     cached: list[int] = []
     for _ in range(2):
@@ -141,5 +140,5 @@ async def test_another_models_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "kept.jsonl"
     path.write_text('{"id": 1}\n')
-    with pytest.raises(InvalidOption, match="is not a record of samples"):
+    with pytest.raises(InvalidOption, match="line 1: id: "):
         RecordingBackend(numbered(), path)

@@ -109,7 +109,14 @@ async def test_what_the_backend_cannot_do_is_missing_from_its_answers() -> None:
 async def test_an_error_comes_after_the_other_samples_instead_of_the_count() -> None:
     backend = ScriptedBackend([BackendLost("the server went away"), "a b c"])
     stream = backend.stream(ask(n=2))
-    whole = Delta(index=1, text="a b c", logprobs=(-0.2,) * 3, tokens=3, finish="stop")
+    whole = Delta(
+        index=1,
+        text="a b c",
+        logprobs=(-0.2,) * 3,
+        lengths=(1, 2, 2),
+        tokens=3,
+        finish="stop",
+    )
     assert await anext(stream) == whole
     with pytest.raises(BackendLost, match="went away"):
         await anext(stream)

@@ -212,6 +212,7 @@ class ChatReader:
             thinking=thinking,
             logprobs=tuple(token.logprob for token in chosen),
             top_logprobs=self._alternatives(chosen),
+            lengths=tuple(len(token.token) for token in chosen),
             tokens=self._counts[choice.index],
             estimated=estimated,
             finish=self._finish(choice, event),

@@ -64,6 +64,8 @@ class Delta:
     top_logprobs: tuple[Mapping[str, float], ...] = ()
     confidences: tuple[float, ...] = ()
     """Confidence of each token, from a recording that kept no alternatives."""
+    lengths: tuple[int, ...] = ()
+    """Characters that each token of this piece adds, where the server tells its tokens."""
     tokens: int
     """Tokens that this sample has generated so far, this piece included."""
     estimated: bool = False

@@ -203,6 +203,7 @@ class ScriptedBackend:
                 text="".join(pieces[start:end]),
                 logprobs=logprobs[start:end],
                 top_logprobs=alternatives[start:end],
+                lengths=tuple(map(len, pieces[start:end])),
                 tokens=end,
                 finish=finish if end == len(pieces) else None,
             )
@@ -211,7 +212,7 @@ class ScriptedBackend:
     def _as_asked(self, delta: Delta, request: Request) -> Delta:
         """Without what was not asked for, or this backend cannot tell."""
         if "logprobs" not in self._capabilities or not request.logprobs:
-            delta = replace(delta, logprobs=())
+            delta = replace(delta, logprobs=(), lengths=())
         if "top_logprobs" not in self._capabilities:
             delta = replace(delta, top_logprobs=())
         return delta

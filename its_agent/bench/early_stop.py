@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from its_agent.agent import Agent
-from its_agent.backends.pool import PoolBackend, PoolRow
+from its_agent.backends.pool import PoolBackend
+from its_agent.backends.pool_file import PoolRow
 from its_agent.bench.problems import is_right
 from its_agent.solution import Solution
 

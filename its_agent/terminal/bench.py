@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
 
 from its_agent.errors import InvalidInput, InvalidOption
+from its_agent.terminal.by_default import by_default
 from its_agent.terminal.checks import check_strategies, listed, whole_numbers
 from its_agent.terminal.engine import Engine, engine
 from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, TopP
@@ -28,16 +28,8 @@ if TYPE_CHECKING:
     from its_agent.bench.runs import Run
 
 
-class _RunByDefault(TyperGroup):
-    """`bench PROBLEMS …` is `bench run PROBLEMS …`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = bool(args) and args[0] in (*self.commands, "--help")
-        return super().parse_args(ctx, args if named or not args else ["run", *args])
-
-
 bench_app = typer.Typer(
-    cls=_RunByDefault,
+    cls=by_default("run"),
     no_args_is_help=True,
     help="Run strategies on problems (bench PROBLEMS.jsonl …), and report on the runs.",
 )
