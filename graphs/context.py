@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend, Offer
 from its_agent.difficulty import SOURCES
+from its_agent.difficulty.profile import Profile
 from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
 from its_agent.graphs.step_scores import LIKELIHOOD, StepScore
@@ -53,6 +54,8 @@ class Context:
     equality: AnswerEquality
     strategy: Strategy
     settings: Settings
+    profile: Profile | None = None
+    """How the model's samples behave; for strategies that estimate."""
     verifiers: tuple[Verifier, ...] = ()
     examiners: tuple[Examiner, ...] = ()
     witnesses: tuple[Witness, ...] = ()

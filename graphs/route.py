@@ -13,9 +13,12 @@ from langgraph.types import Command
 from its_agent.answers import canonical
 from its_agent.backends.protocol import Request
 from its_agent.difficulty import Belief
+from its_agent.difficulty.answer_belief import AnswerBelief
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
+from its_agent.graphs.believing import believed
 from its_agent.graphs.context import Context
+from its_agent.graphs.conversation import usual_arm
 from its_agent.graphs.expansions import root_intent
 from its_agent.graphs.forcing import first_requests
 from its_agent.graphs.intent import intent
@@ -127,6 +130,9 @@ async def situation_of(state: State, context: Context) -> Situation:
         leading=verdict.votes if verdict and leading is not None else 0,
         agreeing=state.steps[-1]["agreeing"] if state.steps else 0,
         votes=tuple(state.steps[-1].get("votes", ())) if state.steps else (),
+        outlook=_outlook(state, context, candidates),
+        warm_weight=_warm_weight(state, context),
+        tried=frozenset(step["arm"] for step in state.steps),
         settled=bool(verdict and verdict.settled),
         verified=bool(verdict and verdict.status == "verified"),
         has_checks=bool(context.verifiers or context.examiners),
@@ -139,6 +145,24 @@ async def situation_of(state: State, context: Context) -> Situation:
         scores=tuple(c.signals[SCORE] for c in candidates if SCORE in c.signals),
         supply=await _supply(state, context),
     )
+
+
+def _outlook(
+    state: State, context: Context, candidates: Sequence[Candidate]
+) -> AnswerBelief | None:
+    """The belief by the answers that the verify node has told apart."""
+    if context.profile is None:
+        return None
+    clusters: list[int | None] = state.belief.get("answers", [])
+    log_odds: list[float] = state.belief.get("log_odds", [])
+    seen = candidates[: len(clusters)]
+    return believed(state, context.profile, seen, clusters, log_odds)
+
+
+def _warm_weight(state: State, context: Context) -> float:
+    if context.profile is None:
+        return 1.0
+    return context.profile.weight(f"{usual_arm(state)}@{context.settings.temperature:g}")
 
 
 def _answers(state: State, candidates: Sequence[Candidate]) -> int:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from its_agent.difficulty import Belief
+from its_agent.difficulty.answer_belief import AnswerBelief
 from its_agent.difficulty.first_wave import read_wave
 from its_agent.events import Estimated, Judged
+from its_agent.graphs.believing import believed, by_belief
 from its_agent.graphs.context import Context
 from its_agent.graphs.examination import evidence, examined
 from its_agent.graphs.purchase import describe
 from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, plain_candidate
 from its_agent.selection.checking import check
 from its_agent.selection.judgement import Judgement, judge
+from its_agent.selection.rules import Clusters
 from its_agent.solution import Candidate
 
 GRACE_SECONDS = 0.1
@@ -36,13 +41,10 @@ async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["ro
     )
     verifiers = await examined(context, answers, within=_time_left(state, context))
     checked = check(answers, clusters, verifiers)
+    log_odds = evidence(context, candidates)
+    outlook = _outlook(state, context, candidates, checked.clusters, log_odds)
     judgement = checked.applied_to(
-        judge(
-            candidates,
-            checked.clusters,
-            rule=context.strategy.rule_with(scored=bool(context.scorers)),
-            evidence=evidence(context, candidates),
-        )
+        _judged(context, candidates, checked.clusters, log_odds, outlook)
     )
     context.emit(Judged, verdict=judgement.verdict, votes=judgement.shares)
     update = Update(
@@ -53,9 +55,40 @@ async def verify(state: State, runtime: Runtime[Context]) -> Command[Literal["ro
     )
     if state.bought is not None:
         update["steps"] = [_step(state, state.bought, candidates, clusters, judgement)]
-    if context.strategy.estimates and "first_wave" in context.settings.sources and candidates:
-        update["belief"] = _belief(state, context, judgement)
+    if context.strategy.estimates and candidates:
+        update["belief"] = _belief(state, context, judgement, outlook) | {
+            "answers": list(checked.clusters),
+            "log_odds": list(log_odds),
+        }
     return Command(update=update, goto="route" if state.stopped_because is None else "__end__")
+
+
+def _outlook(
+    state: State,
+    context: Context,
+    candidates: Sequence[Candidate],
+    clusters: Clusters,
+    log_odds: Sequence[float],
+) -> AnswerBelief | None:
+    if context.profile is None:
+        return None
+    return believed(state, context.profile, candidates, clusters, log_odds)
+
+
+def _judged(
+    context: Context,
+    candidates: Sequence[Candidate],
+    clusters: Clusters,
+    log_odds: Sequence[float],
+    outlook: AnswerBelief | None,
+) -> Judgement:
+    """By the belief, where there is one that no judges' ranking overrules, else by the rule."""
+    if outlook is None or context.profile is None or context.scorers:
+        rule = context.strategy.rule_with(scored=bool(context.scorers))
+        return judge(candidates, clusters, rule=rule, evidence=log_odds)
+    confidence = context.profile.confidence.of(outlook.best[1])
+    rule = partial(by_belief, outlook)
+    return judge(candidates, clusters, rule=rule, confidence=confidence)
 
 
 def _time_left(state: State, context: Context) -> float | None:
@@ -107,14 +140,20 @@ def _outcome(judgement: Judgement) -> str:
     return f"{shown}: {verdict.votes} votes, confidence {verdict.confidence:.2f}"
 
 
-def _belief(state: State, context: Context, judgement: Judgement) -> Plain:
+def _belief(
+    state: State, context: Context, judgement: Judgement, outlook: AnswerBelief | None
+) -> Plain:
     """Replace what earlier waves said: the agreement is that of all samples together."""
     before = Belief.from_plain(state.belief)
+    if "first_wave" not in context.settings.sources:
+        return before.to_plain()
     rest = Belief()
     for known in before.evidence:
         if known.source != "first_wave":
             rest = rest.after(known)
     wave = read_wave(leading=judgement.verdict.votes, samples=len(judgement.candidates))
+    if outlook is not None and not (context.verifiers or context.examiners):
+        wave = replace(wave, success=outlook.next_success)
     belief = rest.after(wave)
     context.emit(Estimated, source=wave.source, success=belief.success)
     return belief.to_plain()

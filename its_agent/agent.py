@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from its_agent.backends.connect import connect
 from its_agent.backends.protocol import Backend
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices
 from its_agent.difficulty import SOURCES
+from its_agent.difficulty.profile import Profile, load_profile
 from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError
 from its_agent.events import Event, Sink
@@ -54,6 +56,7 @@ class Agent:
         verifiers: Iterable[Verifier | Examiner | Witness | Scorer] = (),
         exemplars: Sequence[Exemplar] = (),
         thinking: bool | int | None = None,
+        profile: Profile | str | Path | None = None,
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
@@ -73,8 +76,9 @@ class Agent:
         scores go by, the first one before all. `exemplars` are pairs of a question and its worked
         answer, shown before every problem. `thinking` has a reasoning model think or not, where its
         template knows `enable_thinking`; a number is the most tokens of thinking, where the server
-        has a reasoning parser. `checkpointer` is any LangGraph
-        checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
+        has a reasoning parser. `profile` is what was learnt of the model's samples, or the file of
+        it; without one it is the one that ships for the model, else the default. `checkpointer` is
+        any LangGraph checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
         UnknownStrategy or InvalidOption, and MissingExtra for a strategy that runs programs where
         there is no sandbox.
         """
@@ -102,6 +106,9 @@ class Agent:
             or tuple(make() for make in chosen.scorers),
             sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
             exemplars=_exemplars(exemplars),
+            profile=profile
+            if profile is None or isinstance(profile, Profile)
+            else load_profile(profile),
             checkpointer=checkpointer,
             backend=connect(backend),
             equality=AnswerEquality(),

@@ -15,6 +15,7 @@ from its_agent.backends.meter import Meter
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend, Offer
 from its_agent.budget import Budget, Prices, Usage
+from its_agent.difficulty.profile import Profile, check_model, profile_of
 from its_agent.equality import AnswerEquality
 from its_agent.errors import BackendUnreachable, InvalidOption
 from its_agent.events import Emitter, Sink, Solved
@@ -71,6 +72,8 @@ class Solver:
     """Runs the programs of a strategy that asks for them."""
     exemplars: tuple[Exemplar, ...] = ()
     """Shown before every problem that has none of its own."""
+    profile: Profile | None = None
+    """How the model's samples behave; None for the shipped one of its name."""
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
 
@@ -163,6 +166,13 @@ class Solver:
             examiners=(*self.examiners, CodeTests(tests)) if tests else self.examiners,
         )
 
+    def _profile(self, offer: Offer) -> Profile:
+        """Raises InvalidOption for another model's."""
+        if self.profile is None:
+            return profile_of(offer.fingerprint.model)
+        check_model(self.profile, offer.fingerprint.model)
+        return self.profile
+
     def _checkpointed(self, notes: list[str]) -> Any:
         if self.checkpointer is None:
             raise InvalidOption(
@@ -230,6 +240,7 @@ class Solver:
             equality=self.equality,
             strategy=self.strategy,
             settings=self.settings,
+            profile=self._profile(offer) if self.strategy.estimates else None,
             verifiers=checks.verifiers,
             examiners=checks.examiners,
             witnesses=self.witnesses,

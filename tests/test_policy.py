@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
-from typing import get_args
 
 import pytest
 
 from its_agent.difficulty import Belief, Evidence
+from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
 from its_agent.ledger import Remaining
 from its_agent.policy import STRATEGIES, Buy, Situation, Stop
-from its_agent.policy.adaptive import FIRST, NEXT, OTHER_WAYS, PLATEAU, Difficulty, Room, adaptive
+from its_agent.policy.adaptive import OTHER_WAYS, PLATEAU, adaptive
 from its_agent.policy.fixed import Once, RefineOnly, Repeat, SearchOnly
 from its_agent.selection.stop_rules import BetaLead
 
@@ -24,6 +23,11 @@ def believing(success: float) -> Belief:
     return Belief().after(Evidence(source="test", success=success, strength=1000))
 
 
+def outlook(*answers: int, success: float = 0.4) -> AnswerBelief:
+    start = AnswerBelief(success=success, habits=Habits())
+    return start.after(Observation(answer=answer) for answer in answers)
+
+
 START = Situation(
     question="A shop sells 12 boxes of 6 eggs a day. How many eggs is that in a week?",
     answer_type="math",
@@ -34,7 +38,14 @@ START = Situation(
     bought={},
     supply={},
 )
-SAMPLED = replace(START, samples=4, sample_tokens=1200, leading=2, bought={"attempts": 1})
+SAMPLED = replace(
+    START,
+    samples=4,
+    sample_tokens=1200,
+    leading=2,
+    bought={"attempts": 1},
+    outlook=outlook(0, 0, 1, 2),
+)
 
 
 def bought(decision: Buy | Stop) -> Buy:
@@ -47,35 +58,50 @@ def stopped(decision: Buy | Stop) -> Stop:
     return decision
 
 
-def test_the_tables_have_a_move_for_every_difficulty_and_room() -> None:
-    for table, cell in product((FIRST, NEXT), product(get_args(Difficulty), get_args(Room))):
-        assert table[cell[0]][cell[1]]
-
-
-def test_the_first_wave_is_four_with_a_greedy_one() -> None:
-    decision = bought(adaptive(START))
-    assert (decision.path, decision.samples, decision.greedy_first) == ("attempts", 4, True)
-
-
-def test_a_small_budget_buys_the_greedy_sample_alone() -> None:
-    decision = bought(adaptive(replace(START, remaining=left(500))))
+@pytest.mark.parametrize("units", [500, 4_000, None])
+def test_the_surest_single_sample_comes_first(units: int | None) -> None:
+    decision = bought(adaptive(replace(START, remaining=left(units))))
     assert (decision.path, decision.samples, decision.greedy_first) == ("single_pass", 1, True)
 
 
-def test_a_settled_vote_stops_and_an_unsettled_one_buys_a_wave() -> None:
+def test_a_settled_vote_stops_and_an_unsettled_one_goes_on() -> None:
     assert stopped(adaptive(replace(SAMPLED, settled=True))).reason == "confident"
-    assert bought(adaptive(SAMPLED)).samples == 4
+    assert bought(adaptive(SAMPLED)).path == "attempts"
 
 
 def test_no_more_is_asked_for_than_is_affordable() -> None:
-    assert bought(adaptive(replace(SAMPLED, remaining=left(1200)))).samples == 2
-    assert bought(adaptive(replace(SAMPLED, remaining=left(400)))).samples == 1
+    torn = replace(SAMPLED, outlook=outlook(0, 0, 1, 1))
+    assert bought(adaptive(replace(torn, remaining=left(1200)))).samples <= 2
     assert stopped(adaptive(replace(SAMPLED, remaining=left(300)))).reason == "budget"
     assert stopped(adaptive(replace(SAMPLED, remaining=left(None, requests=0)))).reason == "budget"
 
 
-def test_hopeless_problems_are_given_up() -> None:
-    assert stopped(adaptive(replace(SAMPLED, belief=believing(0.02)))).reason == "no_gain"
+def test_samples_are_bought_while_they_are_worth_their_price() -> None:
+    """Two answers with two votes each: more votes tell them apart, if they are not too dear."""
+    torn = replace(SAMPLED, outlook=outlook(0, 0, 1, 1))
+    rich = bought(adaptive(replace(torn, remaining=left(20_000))))
+    assert rich.samples > 1
+    assert "P(right)" in rich.why
+    dear = replace(SAMPLED, sample_tokens=4 * 1_999, max_tokens=2_000, remaining=left(2_100))
+    assert stopped(adaptive(dear)).reason == "no_gain"
+
+
+def test_a_sure_answer_is_not_voted_on_any_further() -> None:
+    sure = replace(SAMPLED, outlook=outlook(*[0] * 12), remaining=left(20_000))
+    assert stopped(adaptive(sure)).reason == "confident"
+
+
+def test_hopeless_problems_are_given_up_where_torn_ones_go_on() -> None:
+    """Eight answers, all different, against two that share the votes."""
+    rest = {"samples": 8, "sample_tokens": 2_400, "remaining": left(2_000)}
+    torn = replace(SAMPLED, outlook=outlook(*[0, 1] * 4), **rest)
+    scattered = replace(SAMPLED, outlook=outlook(*range(8), success=0.05), **rest)
+    assert bought(adaptive(torn)).path == "attempts"
+    assert stopped(adaptive(scattered)).reason == "no_gain"
+
+
+def test_the_same_situation_gives_the_same_decision() -> None:
+    assert adaptive(SAMPLED) == adaptive(SAMPLED)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +130,11 @@ def test_without_a_limit_on_compute_a_hopeless_check_is_given_up_by_belief() -> 
 
 def test_beyond_the_plateau_every_other_way_is_tried_once() -> None:
     ways: list[str] = []
-    situation = replace(SAMPLED, samples=PLATEAU, remaining=left(100_000), bought={"attempts": 4})
+    situation = replace(SAMPLED, samples=PLATEAU, remaining=left(100_000))
     while isinstance(decision := adaptive(situation), Buy):
-        ways.append("search" if decision.path == "search" else decision.arm)
-        counts = dict(situation.bought)
-        counts[decision.path] = counts.get(decision.path, 0) + 1
-        situation = replace(situation, bought=counts, samples=situation.samples + 4)
+        ways.append(decision.arm)
+        tried = situation.tried | {decision.arm}
+        situation = replace(situation, tried=tried, samples=situation.samples + 4)
     assert tuple(ways) == OTHER_WAYS
     assert decision.reason == "no_gain"
 
@@ -124,7 +149,7 @@ def test_without_continuation_there_is_no_search() -> None:
 def test_a_backend_that_holds_little_narrows_what_is_bought() -> None:
     warm_only = replace(START, supply={"step_by_step": 3, "step_by_step@0": 0})
     decision = bought(adaptive(warm_only))
-    assert (decision.samples, decision.greedy_first) == (3, False)
+    assert (decision.samples, decision.greedy_first) == (1, False)
     nothing = replace(SAMPLED, supply={"step_by_step": 0, "step_by_step@0": 0})
     assert stopped(adaptive(nothing)).reason == "no_gain"
 

@@ -1,43 +1,30 @@
-"""The adaptive policy as a table: difficulty × room in the budget → the next purchase.
+"""The adaptive policy: the surest single sample first, and then what is worth its price.
 
-Difficulty is the belief that one sample is right, as text, self-report and the samples so far
-have left it. Room is the number of full-length samples that are still affordable.
+What a vote decides is bought by the value of computation; what a check decides, until a right
+sample is expected to cost too much; what neither decides is refined once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
 from its_agent.policy.fixed import OUT_OF_BUDGET, WAVE
 from its_agent.policy.protocol import Buy, Decision, Situation, Stop
+from its_agent.policy.value import worth
 from its_agent.prompts import STRATEGY_ARMS
 
 Difficulty = Literal["easy", "medium", "hard", "hopeless"]
-Room = Literal["one", "few", "wave"]
-Move = Literal["greedy", "first_wave", "wave", "give_up"]
 
 EASY, HARD, HOPELESS = 0.7, 0.3, 0.11
 """Borders of the belief that one sample is right."""
 
-FIRST: Mapping[Difficulty, Mapping[Room, Move]] = {
-    "easy": {"one": "greedy", "few": "greedy", "wave": "first_wave"},
-    "medium": {"one": "greedy", "few": "first_wave", "wave": "first_wave"},
-    "hard": {"one": "greedy", "few": "first_wave", "wave": "first_wave"},
-    "hopeless": {"one": "greedy", "few": "first_wave", "wave": "first_wave"},
-}
-NEXT: Mapping[Difficulty, Mapping[Room, Move]] = {
-    "easy": {"one": "wave", "few": "wave", "wave": "wave"},
-    "medium": {"one": "wave", "few": "wave", "wave": "wave"},
-    "hard": {"one": "wave", "few": "wave", "wave": "wave"},
-    "hopeless": {"one": "give_up", "few": "give_up", "wave": "give_up"},
-}
-
 PLATEAU = 16
 """Samples of one prompt after which more of the same change little."""
-OTHER_WAYS = ("search", *STRATEGY_ARMS[1:])
+SEARCH = "beam"
+OTHER_WAYS = (SEARCH, *STRATEGY_ARMS[1:])
 """What is tried from then on, one after the other."""
 
 PATIENCE = 0.7
@@ -54,7 +41,7 @@ QUESTION = re.compile(r"(who|what|when|where|which|is|are|was|were|does|do|did)\
 
 
 def adaptive(situation: Situation) -> Decision:
-    """Look up the next purchase."""
+    """Decide on the next purchase."""
     if situation.settled:
         return Stop(reason="confident", why="the vote is settled")
     if situation.samples == 0:
@@ -80,14 +67,6 @@ def difficulty(situation: Situation) -> Difficulty:
     return "hard" if success >= HOPELESS else "hopeless"
 
 
-def room(situation: Situation) -> Room:
-    """Name how many samples are affordable, in a greedy and a warm request; at least one."""
-    samples = situation.room(prompts=2)
-    if samples >= WAVE:
-        return "wave"
-    return "few" if samples >= 2 else "one"
-
-
 def needs_no_reasoning(situation: Situation) -> bool:
     """Tell short questions after a fact."""
     question = situation.question.strip()
@@ -108,18 +87,6 @@ def _arm(situation: Situation) -> str:
 
 
 def _first(situation: Situation) -> Decision:
-    if _is_open_ended(situation) or situation.has_checks:
-        return _greedy(situation)
-    return MOVES[FIRST[difficulty(situation)][room(situation)]](situation)
-
-
-def _next(situation: Situation) -> Decision:
-    if _has_a_price(situation):
-        return _wave(situation)
-    return MOVES[NEXT[difficulty(situation)][room(situation)]](situation)
-
-
-def _greedy(situation: Situation) -> Decision:
     return Buy(
         path="single_pass",
         arm=_arm(situation),
@@ -129,37 +96,29 @@ def _greedy(situation: Situation) -> Decision:
     )
 
 
-def _first_wave(situation: Situation) -> Decision:
-    return Buy(
-        path="attempts",
-        arm=_arm(situation),
-        samples=min(WAVE, situation.room(prompts=2)),
-        greedy_first=True,
-        until_decided=True,
-        why=f"{_outlook(situation)}; the greedy answer, and warm ones to doubt it",
-    )
+def _next(situation: Situation) -> Decision:
+    if situation.has_checks:
+        hopeless = situation.remaining.compute is None and difficulty(situation) == "hopeless"
+        return _give_up(situation) if hopeless else _wave(situation)
+    arm = _arm(situation)
+    at_most = min(situation.room(), situation.left(arm), PLATEAU - situation.samples)
+    return worth(situation, arm=arm, at_most=at_most)
 
 
 def _wave(situation: Situation) -> Decision:
+    """A check needs one right sample: each wave doubles what is there, so that easy problems pay
+    for one and hard ones do not take many rounds."""
     return Buy(
         path="attempts",
         arm=_arm(situation),
-        samples=min(_width(situation), situation.room()),
+        samples=min(WAVE, max(1, situation.samples), situation.room()),
         until_decided=True,
         why=f"{_outlook(situation)}; {_so_far(situation)}",
     )
 
 
-def _width(situation: Situation) -> int:
-    """A wave is what a vote needs. A check needs one right sample: each wave doubles what is there,
-    so that easy problems pay for one and hard ones do not take many rounds."""
-    return min(WAVE, max(1, situation.samples)) if situation.has_checks else WAVE
-
-
 def _so_far(situation: Situation) -> str:
-    if situation.has_checks:
-        return f"no check passes any of {situation.samples}"
-    return f"{situation.leading} of {situation.samples} agree"
+    return f"no check passes any of {situation.samples}"
 
 
 def _has_a_price(situation: Situation) -> bool:
@@ -186,18 +145,7 @@ def _too_dear(situation: Situation) -> Decision:
 
 
 def _give_up(situation: Situation) -> Decision:
-    return Stop(
-        reason="no_gain",
-        why=f"{_outlook(situation)}; {situation.samples} samples found nothing to agree on",
-    )
-
-
-MOVES: Mapping[Move, Callable[[Situation], Decision]] = {
-    "greedy": _greedy,
-    "first_wave": _first_wave,
-    "wave": _wave,
-    "give_up": _give_up,
-}
+    return Stop(reason="no_gain", why=f"{_outlook(situation)}; {_so_far(situation)}")
 
 
 def _open_ended(situation: Situation) -> Decision:
@@ -209,16 +157,20 @@ def _open_ended(situation: Situation) -> Decision:
 
 
 def _another_way(situation: Situation) -> Decision:
-    waves = situation.bought.get("attempts", 0) + situation.bought.get("search", 0)
-    tried = max(0, waves - PLATEAU // WAVE)
+    """What was not tried yet, if as many votes of the usual kind would be worth their price."""
     ways = OTHER_WAYS if situation.can_search else OTHER_WAYS[1:]
-    why = f"{situation.samples} samples have not settled the vote; another way to look at it"
-    if tried >= len(ways):
+    way = next((way for way in ways if way not in situation.tried), None)
+    if way is None:
         return Stop(reason="no_gain", why="every way was tried and the vote is not settled")
-    way = ways[tried]
-    if way == "search":
-        return Buy(path="search", arm="beam", samples=WAVE, why=why, share=SEARCH_SHARE)
-    return Buy(path="attempts", arm=way, samples=min(WAVE, situation.room()), why=why)
+    samples = min(WAVE, situation.room())
+    if not situation.has_checks:
+        decision = worth(situation, arm=way, at_most=samples)
+        if isinstance(decision, Stop):
+            return decision
+    why = f"{situation.samples} samples have not settled the vote; another way to look at it"
+    if way == SEARCH:
+        return Buy(path="search", arm=SEARCH, samples=WAVE, why=why, share=SEARCH_SHARE)
+    return Buy(path="attempts", arm=way, samples=samples, why=why)
 
 
 def _within_supply(decision: Decision, situation: Situation) -> Decision:

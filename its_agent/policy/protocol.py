@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from its_agent.difficulty import Belief
+from its_agent.difficulty.answer_belief import AnswerBelief
 from its_agent.ledger import Remaining
 from its_agent.receipt import StopReason
 from its_agent.selection.judgement import SETTLED
@@ -83,6 +84,8 @@ class Situation:
     """Compute units a token of this model costs."""
     bought: Mapping[Path, int]
     """Purchases so far, by path."""
+    tried: frozenset[str] = frozenset()
+    """Arms that something was bought of."""
     samples: int = 0
     """Samples that have ended so far, those without an answer included."""
     sample_tokens: int = 0
@@ -93,6 +96,10 @@ class Situation:
     """Votes for the leading answer."""
     agreeing: int = 0
     """Samples of the last purchase, if all of them gave the same answer; else 0."""
+    outlook: AnswerBelief | None = None
+    """Which answer is right, as the samples so far have it; for strategies that estimate."""
+    warm_weight: float = 1.0
+    """Votes that a warm sample of the usual prompt counts as."""
     votes: tuple[float, ...] = ()
     """Votes for each answer: the chosen one's first, then the others', most first."""
     settled: bool = False

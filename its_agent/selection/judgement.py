@@ -36,11 +36,14 @@ def judge(
     *,
     rule: Rule,
     evidence: Sequence[float] = (),
+    confidence: float | None = None,
 ) -> Judgement:
     """Weigh the candidates, and choose by the rule.
 
     `evidence` holds what verifiers add to each candidate's log-odds of being right: in a vote it
     multiplies the weights, and the chosen answer's confidence takes the mean of its votes'.
+    `confidence` is that of the answer that the rule chooses, where it is known better than the
+    votes alone have it.
 
     The vote is settled when the chosen answer leads without log-probabilities by a Beta lead of
     SETTLED (Adaptive-Consistency, 2305.11860); votes of other arms than the first count by
@@ -60,7 +63,9 @@ def judge(
     standing_votes = _votes(candidates, clusters, clusters[chosen])
     is_settled = beta_lead(standing_votes[0], max(standing_votes[1:], default=0.0)) >= SETTLED
     share = {s.cluster: _share(s, standings) for s in standings.ranking}
-    confidence = vote_confidence(votes=votes, samples=ended, mean_logprob=_mean_logprob(supporters))
+    if confidence is None:
+        surety = _mean_logprob(supporters)
+        confidence = vote_confidence(votes=votes, samples=ended, mean_logprob=surety)
     if any(evidence):
         confidence = updated(confidence, evidence, clusters, clusters[chosen])
     verdict = Verdict(

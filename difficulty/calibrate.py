@@ -1,0 +1,167 @@
+"""Making a profile of a pool, and saying how good it is on problems that it was not fitted on."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from its_agent.difficulty.fit import belief_at, fit, imported, logistic, moments
+from its_agent.difficulty.graded import GradedProblem
+from its_agent.difficulty.profile import Bin, Confidence, Profile, Quality
+from its_agent.errors import InvalidInput
+
+FOLDS = 5
+FEW_PROBLEMS = 50
+"""Fewer than these and the profile says so."""
+FEW_SAMPLES = 100
+"""Of an arm."""
+BINS = 10
+PERFECT_DRAWS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """Problems that a profile was not fitted on, and that profile."""
+
+    profile: Profile
+    held_out: tuple[GradedProblem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An answer that would have been given, how sure one was of it, and whether it was right."""
+
+    fold: int
+    probability: float
+    is_right: bool
+
+
+def calibrate(
+    problems: Sequence[GradedProblem],
+    *,
+    model: str,
+    pools: Sequence[str] = (),
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> Profile:
+    """Fit a profile, its confidence and its quality cross-fitted by problem. Raises InvalidInput
+    for fewer problems than folds, and what `fit` raises."""
+    profile = fit(problems, model=model, seed=seed)
+    seen = [
+        outcome
+        for number, fold in enumerate(cross_fitted(problems, model=model, folds=folds, seed=seed))
+        for outcome in outcomes(fold, number, seed=seed)
+    ]
+    return profile.model_copy(
+        update={
+            "pools": tuple(pools),
+            "confidence": fitted_confidence(seen),
+            "quality": _quality(_told(seen), problems=len(problems)),
+            "notes": tuple(_too_few(profile)),
+        }
+    )
+
+
+def cross_fitted(
+    problems: Sequence[GradedProblem], *, model: str, folds: int = FOLDS, seed: int = 0
+) -> Iterator[Fold]:
+    """For each part of the problems the profile of the others. Raises InvalidInput."""
+    if not 2 <= folds <= len(problems):
+        raise InvalidInput(f"{len(problems)} problems cannot be split into {folds} folds")
+    order = sorted(problems, key=lambda problem: problem.id)
+    random.Random(seed).shuffle(order)
+    for number in range(folds):
+        held_out = order[number::folds]
+        rest = [problem for place, problem in enumerate(order) if place % folds != number]
+        yield Fold(profile=fit(rest, model=model, seed=seed), held_out=tuple(held_out))
+
+
+def outcomes(fold: Fold, number: int, *, seed: int = 0) -> Iterator[Outcome]:
+    """What would have been answered at many moments of the held-out problems."""
+    for moment in moments(fold.held_out, seed=seed):
+        answer, probability = belief_at(fold.profile, moment).best
+        if answer is not None:
+            is_right = answer == moment.problem.right_answer
+            yield Outcome(fold=number, probability=probability, is_right=is_right)
+
+
+def fitted_confidence(seen: Sequence[Outcome]) -> Confidence:
+    """Platt's scaling (1999) of the belief's log-odds; as they are where all are right or all
+    wrong."""
+    if len({one.is_right for one in seen}) < 2:
+        return Confidence()
+    logits = [[_logit(one.probability)] for one in seen]
+    fitted = logistic(logits, [one.is_right for one in seen])
+    return Confidence(slope=float(fitted.coef_[0][0]), intercept=float(fitted.intercept_[0]))
+
+
+def _told(seen: Sequence[Outcome]) -> list[tuple[float, bool]]:
+    """Each with the confidence of a scaling that was fitted on the other folds."""
+    scalings = {
+        fold: fitted_confidence([one for one in seen if one.fold != fold])
+        for fold in {one.fold for one in seen}
+    }
+    return [(scalings[one.fold].of(one.probability), one.is_right) for one in seen]
+
+
+def _quality(told: Sequence[tuple[float, bool]], *, problems: int) -> Quality:
+    share = sum(is_right for _, is_right in told) / len(told)
+    bins = _bins(told)
+    return Quality(
+        problems=problems,
+        brier=sum((confidence - is_right) ** 2 for confidence, is_right in told) / len(told),
+        brier_of_constant=share * (1 - share),
+        ece=_ece(bins),
+        ece_if_perfect=_ece_if_perfect([confidence for confidence, _ in told]),
+        auroc=float(
+            imported("sklearn.metrics").roc_auc_score(
+                [is_right for _, is_right in told], [confidence for confidence, _ in told]
+            )
+        ),
+        reliability=tuple(bins),
+    )
+
+
+def _bins(told: Sequence[tuple[float, bool]]) -> list[Bin]:
+    grouped: dict[int, list[tuple[float, bool]]] = {}
+    for confidence, is_right in told:
+        grouped.setdefault(min(BINS - 1, int(confidence * BINS)), []).append((confidence, is_right))
+    return [
+        Bin(
+            confidence=sum(confidence for confidence, _ in listed) / len(listed),
+            right=sum(is_right for _, is_right in listed) / len(listed),
+            count=len(listed),
+        )
+        for _, listed in sorted(grouped.items())
+    ]
+
+
+def _ece(bins: Sequence[Bin]) -> float:
+    total = sum(one.count for one in bins)
+    return sum(abs(one.confidence - one.right) * one.count for one in bins) / total
+
+
+def _ece_if_perfect(confidences: Sequence[float], *, seed: int = 0) -> float:
+    chance = random.Random(seed)
+    drawn = [
+        _ece(_bins([(confidence, chance.random() < confidence) for confidence in confidences]))
+        for _ in range(PERFECT_DRAWS)
+    ]
+    return sum(drawn) / len(drawn)
+
+
+def _logit(probability: float) -> float:
+    kept = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(kept / (1 - kept))
+
+
+def _too_few(profile: Profile) -> Iterator[str]:
+    if profile.problems < FEW_PROBLEMS:
+        yield f"only {profile.problems} problems; {FEW_PROBLEMS} or more are wanted"
+    for name, arm in profile.arms.items():
+        if arm.samples < FEW_SAMPLES:
+            yield f"only {arm.samples} samples of {name}; {FEW_SAMPLES} or more are wanted"
+    if profile.evidence is None:
+        yield "no log-probabilities: samples count by their votes alone"
