@@ -187,9 +187,9 @@ def test_budgets_fall_within_a_problem_and_strategies_take_turns_at_being_first(
 
 def test_runs_that_are_there_are_not_scheduled_again() -> None:
     problems = [BenchProblem(id=name, problem="?", answer="1") for name in "ab"]
-    done = {("a", "x", 10), ("b", "x", 10), ("b", "y", 10)}
+    done = {("a", "x", 10, 0), ("b", "x", 10, 0), ("b", "y", 10, 0), ("a", "y", 10, 1)}
     plan = schedule(problems, strategies=["x", "y"], budgets=[10], done=done)
-    assert [[job.key for job in jobs] for jobs in plan] == [[("a", "y", 10)]]
+    assert [[job.key for job in jobs] for jobs in plan] == [[("a", "y", 10, 0)]]
 
 
 # The runs file
