@@ -184,3 +184,25 @@ def test_orders_need_a_pool(
 ) -> None:
     assert bench(problems, "--orders", 2, "--out", tmp_path / "runs.jsonl") == 2
     assert "give --replay POOL too" in capsys.readouterr().err
+
+
+def test_the_report_of_a_replay_has_its_bounds_and_pictures(
+    pool: Path, problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, page = tmp_path / "runs.jsonl", tmp_path / "page.md"
+    command = [problems, "--replay", pool, "--limit", 3, "--budgets", "80,120", "--out", out]
+    command += ["--strategies", "adaptive,single_pass,self_consistency", "--orders", 2]
+    assert bench(*command) == 0
+    rivals = ["--subject", "adaptive", "--baselines", "single_pass,self_consistency"]
+    assert bench("report", out, *rivals, "--pool", pool, "--out", page) == 0
+    said = page.read_text()
+    assert "### Adaptive against the envelope" in said
+    assert "| pass@1 | pass@2 | pass@4 | pass@8 |" in said
+    assert "runs_confidence.svg" in said
+    assert "stroke-dasharray" in page.with_name("runs.svg").read_text()
+    assert page.with_name("runs_confidence.svg").read_text().startswith("<svg")
+    assert "seed=" not in said
+
+    capsys.readouterr()
+    assert bench("report", out, "--subject", "adaptive") == 2
+    assert "--subject and --baselines go together" in capsys.readouterr().err
