@@ -10,6 +10,9 @@ import typer
 
 from its_agent.errors import ItsAgentError
 from its_agent.terminal.bench import bench_app
+from its_agent.terminal.bench_bound import bound
+from its_agent.terminal.bench_report import report
+from its_agent.terminal.bench_run import run
 from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
 from its_agent.terminal.measures import early_stop, sandbox, speed
 from its_agent.terminal.model import model_app
@@ -25,6 +28,9 @@ app = typer.Typer(
 )
 app.command(name="solve")(solve)
 app.command()(strategies)
+bench_app.command()(run)
+bench_app.command()(bound)
+bench_app.command()(report)
 bench_app.command()(speed)
 bench_app.command("early-stop")(early_stop)
 bench_app.command()(sandbox)

@@ -9,51 +9,19 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from bench_runs import COMMAND, ENGINE, a_run, a_sample, outcomes
 
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.bench.chart import chart
 from its_agent.bench.problems import BenchProblem, is_right, read_problems
-from its_agent.bench.report import report
+from its_agent.bench.report import Beside, report
 from its_agent.bench.run import check_same_engine, run_jobs, schedule
-from its_agent.bench.runs import Run, Sample, append_run, drop_broken_end, read_runs
-from its_agent.bench.stats import mcnemar, paired_bootstrap, wilson
+from its_agent.bench.runs import Run, append_run, drop_broken_end, read_runs
+from its_agent.bench.stats import bootstrap_mean, mcnemar, wilson
 from its_agent.bench.table import cells, comparisons
 from its_agent.bench.transitions import transitions
-from its_agent.budget import Usage
 from its_agent.errors import BackendError, BackendLost, InvalidInput, InvalidOption
-from its_agent.receipt import Fingerprint
-
-ENGINE = Fingerprint(model="tiny", backend="scripted", engine="vllm 0.32.0", dtype="bfloat16")
-COMMAND = "its-agent bench problems.jsonl --out runs.jsonl"
-
-
-def a_run(name: str, strategy: str, budget: int, *, correct: bool, compute: int = 100) -> Run:
-    return Run(
-        id=name,
-        strategy=strategy,
-        budget=budget,
-        gold="4",
-        answer="4" if correct else "5",
-        correct=correct,
-        confidence=0.5,
-        status="agreed",
-        spent=Usage(prompt_tokens=60, completion_tokens=compute, requests=1, compute=compute),
-        by_purpose={},
-        stopped_because="complete",
-        seconds=1.0,
-        steps=(),
-        candidates=(),
-        engine=ENGINE,
-        command=COMMAND,
-    )
-
-
-def outcomes(strategy: str, right: str, *, budget: int = 500) -> list[Run]:
-    return [
-        a_run(f"p{place}", strategy, budget, correct=mark == "+")
-        for place, mark in enumerate(right)
-    ]
 
 
 def problem_file(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -102,8 +70,8 @@ def test_mcnemar_is_the_exact_binomial_test() -> None:
 
 def test_the_bootstrap_is_repeatable_and_brackets_the_mean() -> None:
     differences = [1, 0, 0, 1, -1, 0, 1, 0, 0, 1]
-    interval = paired_bootstrap(differences)
-    assert interval == paired_bootstrap(differences)
+    interval = bootstrap_mean(differences)
+    assert interval == bootstrap_mean(differences)
     assert interval.low <= 0.3 <= interval.high
     # A mean of 10 draws from this sample has standard error 0.2; the percentiles sit near 2 of it.
     assert interval.low == pytest.approx(-0.1, abs=0.1)
@@ -111,13 +79,13 @@ def test_the_bootstrap_is_repeatable_and_brackets_the_mean() -> None:
 
 
 def test_the_bootstrap_of_a_constant_is_that_constant() -> None:
-    interval = paired_bootstrap([1, 1, 1], resamples=50)
+    interval = bootstrap_mean([1, 1, 1], resamples=50)
     assert (interval.low, interval.high) == (1, 1)
 
 
 def test_a_bootstrap_needs_differences() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        paired_bootstrap([])
+        bootstrap_mean([])
 
 
 # Problems
@@ -187,9 +155,9 @@ def test_budgets_fall_within_a_problem_and_strategies_take_turns_at_being_first(
 
 def test_runs_that_are_there_are_not_scheduled_again() -> None:
     problems = [BenchProblem(id=name, problem="?", answer="1") for name in "ab"]
-    done = {("a", "x", 10), ("b", "x", 10), ("b", "y", 10)}
+    done = {("a", "x", 10, 0), ("b", "x", 10, 0), ("b", "y", 10, 0), ("a", "y", 10, 1)}
     plan = schedule(problems, strategies=["x", "y"], budgets=[10], done=done)
-    assert [[job.key for job in jobs] for jobs in plan] == [[("a", "y", 10)]]
+    assert [[job.key for job in jobs] for jobs in plan] == [[("a", "y", 10, 0)]]
 
 
 # The runs file
@@ -302,7 +270,7 @@ def test_the_page_says_where_an_interval_holds_zero() -> None:
         *outcomes("single_pass", "-" * 12),
         *outcomes("self_consistency", "+" * 11 + "-"),
     ]
-    page = report({"eggs": runs}, charts={"eggs": "eggs.svg"})
+    page = report({"eggs": runs}, Beside(charts={"eggs": "eggs.svg"}))
     assert "adaptive is 100.0 points ahead of single_pass, and the interval does not hold 0" in page
     assert "adaptive is 8.3 points ahead of self_consistency, and the interval holds 0" in page
     assert "more than their budget: **0** of 36" in page
@@ -319,14 +287,7 @@ def refined(marks: str, *, strategy: str = "refine") -> list[Run]:
     runs: list[Run] = []
     for place, (draft, final) in enumerate(map(tuple, marks.split())):
         run = a_run(f"p{place}", strategy, 500, correct=final == "+")
-        sample = Sample(
-            answer=answers[draft],
-            logprob=None,
-            tokens=9,
-            path=strategy,
-            strategy="x",
-            finish="stop",
-        )
+        sample = a_sample(answers[draft], path=strategy)
         runs.append(run.model_copy(update={"candidates": (sample, sample)}))
     return runs
 

@@ -11,13 +11,11 @@ from math import comb
 from its_agent.answers import extract_answer
 from its_agent.backends.protocol import Request, Tokens
 from its_agent.backends.recording import RecordingBackend
+from its_agent.bench.first_request import answer_type, first_request
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run
 from its_agent.bench.table import cells
-from its_agent.budget import Budget
-from its_agent.preflight import initial_state
-from its_agent.prompts import ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +31,19 @@ class Coverage:
     """Generated tokens of all warm samples."""
 
     def passes(self, k: int) -> float:
-        """The chance that k of the samples hold a right one: 1 − C(n−c, k) / C(n, k) (pass@k,
-        arXiv 2107.03374)."""
-        return 1 - comb(self.samples - self.right, k) / comb(self.samples, k)
+        """The chance that k of the samples hold a right one."""
+        return pass_at(k, samples=self.samples, right=self.right)
 
     @property
     def compute(self) -> int:
         """Compute units of the warm samples, their prompt read once."""
         return self.prompt_tokens + self.tokens
+
+
+def pass_at(k: int, *, samples: int, right: int) -> float:
+    """The chance that k of n samples hold one of the c right ones, 1 − C(n−c, k) / C(n, k) (pass@k,
+    arXiv 2107.03374)."""
+    return 1 - comb(samples - right, k) / comb(samples, k)
 
 
 async def measure_coverage(
@@ -74,13 +77,11 @@ async def measure_coverage(
 async def _covered(
     problem: BenchProblem, backend: RecordingBackend, grader: Grader, base: Request
 ) -> Coverage:
-    state = initial_state(problem.posed, Budget(compute=1), "single_pass")
-    arm = "plain" if state.answer_type == "text" else "step_by_step"
-    warm = replace(base, messages=ask(arm, state.messages, state.answer_type))
+    warm, kind = first_request(problem, base), answer_type(problem)
     cold = replace(warm, n=1, temperature=0.0, top_p=1.0)
     (greedy, _), (texts, told) = [await _texts(backend, request) for request in (cold, warm)]
     rights = [
-        await grader.is_right(problem, text and extract_answer(text, state.answer_type))
+        await grader.is_right(problem, text and extract_answer(text, kind))
         for text in (*greedy, *texts)
     ]
     return Coverage(

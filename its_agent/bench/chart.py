@@ -3,78 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from itertools import pairwise
 
+from its_agent.bench.curve import Point
+from its_agent.bench.svg import COLOURS, Frame, circle, line
 from its_agent.bench.table import Cell
 
-_WIDTH, _HEIGHT = 680, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 170, 20, 50
-_COLOURS = ("#0b6e99", "#d1495b", "#66a182", "#edae49", "#8d6a9f", "#555555")
+_DASHED = ' fill="none" stroke="#555555" stroke-width="1.5" stroke-dasharray="6 4"'
 
 
-def chart(table: Sequence[Cell]) -> str:
-    """Draw the cells, with their Wilson intervals as whiskers."""
+def chart(table: Sequence[Cell], *, bound: Sequence[Point] = (), bands: bool = False) -> str:
+    """Draw the cells, with their 95% intervals as whiskers or, with `bands`, as a band a strategy.
+
+    `bound` has the points of pass@k by rising cost, drawn as a dashed line as far as the cells go.
+    """
     top = max(cell.mean_compute for cell in table) * 1.05 or 1.0
+    frame = Frame(
+        title="Accuracy against mean compute",
+        below="mean compute units a problem",
+        top=top,
+        ticks=[f"{top * k / 4:,.0f}" for k in range(5)],
+    )
     strategies = list(dict.fromkeys(cell.strategy for cell in table))
     drawn = [
-        line
+        part
         for place, strategy in enumerate(strategies)
-        for line in _series([c for c in table if c.strategy == strategy], place, top)
+        for part in _series([c for c in table if c.strategy == strategy], place, frame, bands)
     ]
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        'font-family="sans-serif" font-size="12" role="img">'
-        "<title>Accuracy against mean compute</title>"
-    )
-    ground = f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
-    return "\n".join([head, ground, *_axes(top), *drawn, "</svg>"]) + "\n"
+    return frame.drawn([*drawn, *_bound(bound, frame, len(strategies))])
 
 
-def _x(compute: float, top: float) -> float:
-    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * compute / top
-
-
-def _y(accuracy: float) -> float:
-    return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * accuracy
-
-
-def _axes(top: float) -> list[str]:
-    across = [_gridline(_LEFT, _y(k / 5), _WIDTH - _RIGHT, _y(k / 5)) for k in range(6)]
-    shares = [_text(_LEFT - 8, _y(k / 5) + 4, f"{20 * k}%", anchor="end") for k in range(6)]
-    units = [
-        _text(_x(top * k / 4, top), _HEIGHT - _BOTTOM + 18, f"{top * k / 4:,.0f}") for k in range(5)
-    ]
-    middle = _x(top / 2, top)
-    return [*across, *shares, *units, _text(middle, _HEIGHT - 10, "mean compute units a problem")]
-
-
-def _series(line: Sequence[Cell], place: int, top: float) -> list[str]:
-    colour = _COLOURS[place % len(_COLOURS)]
-    spots = [(_x(cell.mean_compute, top), cell) for cell in line]
-    path = " ".join(f"{x:.1f},{_y(cell.accuracy):.1f}" for x, cell in spots)
+def _series(cells: Sequence[Cell], place: int, frame: Frame, bands: bool) -> list[str]:
+    colour = COLOURS[place % len(COLOURS)]
+    as_band = bands and len(cells) > 1
+    path = frame.path((cell.mean_compute, cell.accuracy) for cell in cells)
     marks = [
-        f'<circle cx="{x:.1f}" cy="{_y(cell.accuracy):.1f}" r="4" fill="{colour}">'
-        f"<title>{escape(cell.strategy)} at {cell.budget:,}: {cell.accuracy:.1%}</title></circle>"
-        for x, cell in spots
+        circle(
+            frame.x(cell.mean_compute),
+            frame.y(cell.accuracy),
+            4,
+            colour,
+            f"{cell.strategy} at {cell.budget:,}: {cell.accuracy:.1%}",
+        )
+        for cell in cells
     ]
-    whiskers = [
-        f'<line x1="{x:.1f}" y1="{_y(cell.interval.low):.1f}" x2="{x:.1f}" '
-        f'y2="{_y(cell.interval.high):.1f}" stroke="{colour}" stroke-opacity="0.4"/>'
-        for x, cell in spots
-    ]
-    legend_y = _TOP + 12 + 20 * place
     return [
+        *([_band(cells, frame, colour)] if as_band else _whiskers(cells, frame, colour)),
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
-        *whiskers,
         *marks,
-        f'<circle cx="{_WIDTH - _RIGHT + 20}" cy="{legend_y - 4}" r="4" fill="{colour}"/>',
-        _text(_WIDTH - _RIGHT + 30, legend_y, line[0].strategy, anchor="start"),
+        *frame.legend(place, cells[0].strategy, colour),
     ]
 
 
-def _gridline(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#dddddd"/>'
+def _whiskers(cells: Sequence[Cell], frame: Frame, colour: str) -> list[str]:
+    spots = [(frame.x(cell.mean_compute), cell.interval) for cell in cells]
+    return [
+        line(x, frame.y(seen.low), x, frame.y(seen.high), colour, ' stroke-opacity="0.4"')
+        for x, seen in spots
+    ]
 
 
-def _text(x: float, y: float, said: str, *, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
+def _band(cells: Sequence[Cell], frame: Frame, colour: str) -> str:
+    rising = sorted(cells, key=lambda cell: cell.mean_compute)
+    spots = [(cell.mean_compute, cell.interval) for cell in rising]
+    lower = [(compute, interval.low) for compute, interval in spots]
+    upper = [(compute, interval.high) for compute, interval in reversed(spots)]
+    return f'<polygon points="{frame.path([*lower, *upper])}" fill="{colour}" fill-opacity="0.12"/>'
+
+
+def _bound(bound: Sequence[Point], frame: Frame, place: int) -> list[str]:
+    shown = [(p.compute, p.accuracy) for p in bound if p.compute <= frame.top]
+    shown += _crossing(bound, frame.top)
+    if not shown:
+        return []
+    return [
+        f'<polyline points="{frame.path(shown)}"{_DASHED}/>',
+        *frame.legend(place, "pass@k, the bound", "#555555"),
+    ]
+
+
+def _crossing(bound: Sequence[Point], top: float) -> list[tuple[float, float]]:
+    """Where the bound leaves the picture."""
+    for before, after in pairwise(bound):
+        if before.compute <= top < after.compute:
+            share = (top - before.compute) / (after.compute - before.compute)
+            return [(top, before.accuracy + share * (after.accuracy - before.accuracy))]
+    return []

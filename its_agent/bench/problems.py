@@ -60,19 +60,36 @@ def read_problems(path: Path, *, limit: int, exclude: Sequence[Path] = ()) -> li
 
     Raises InvalidInput for a file that cannot be read or holds too few problems.
     """
+    _check_limit(limit)
+    return first_problems(limit, all_problems(path, exclude=exclude), where=f"{path} has")
+
+
+def first_problems(
+    limit: int, problems: Sequence[BenchProblem], *, where: str
+) -> list[BenchProblem]:
+    """The first `limit` of them. Raises InvalidInput, which says `where`, when there are fewer."""
+    _check_limit(limit)
+    if len(problems) < limit:
+        raise InvalidInput(
+            f"{where} {len(problems)} problems that are not excluded, --limit asks for {limit}; "
+            "lower the limit or give a larger file"
+        )
+    return list(problems[:limit])
+
+
+def _check_limit(limit: int) -> None:
     if limit < 1:
         raise InvalidOption(f"--limit must be 1 or more, got {limit}")
+
+
+def all_problems(path: Path, *, exclude: Sequence[Path] = ()) -> list[BenchProblem]:
+    """Every problem whose id is in none of the `exclude` files. Raises InvalidInput."""
     left_out = {row.id for file in exclude for row in _rows(file, _Named)}
     kept: dict[str, BenchProblem] = {}
     for row in _rows(path, BenchProblem):
-        if row.id not in left_out and len(kept) < limit:
+        if row.id not in left_out:
             _refuse_twin(row, kept, path)
             kept[row.id] = row
-    if len(kept) < limit:
-        raise InvalidInput(
-            f"{path} has {len(kept)} problems that are not excluded, --limit asks for {limit}; "
-            "lower the limit or give a larger file"
-        )
     return list(kept.values())
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from its_agent.bench.accuracy_section import accuracy_section, stops_section
+from its_agent.bench.calibration_section import calibration_section
+from its_agent.bench.envelope_section import Rivals, envelope_section
+from its_agent.bench.paired_section import paired_section
+from its_agent.bench.pool_bounds import PoolProblem
+from its_agent.bench.pool_section import pool_section
+from its_agent.bench.refining_section import refining_section
 from its_agent.bench.runs import Run
-from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED, Interval
-from its_agent.bench.table import Cell, Comparison, cells, comparisons, mean
-from its_agent.bench.transitions import REFINES, Transitions, transitions
+from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
+from its_agent.bench.table import cells, comparisons
+from its_agent.bench.where import where_section
 from its_agent.errors import InvalidInput
 
 _INTRODUCTION = f"""\
@@ -28,52 +36,71 @@ Strategies are compared by their difference in accuracy over the same problems a
 in percentage points, with a 95% interval from {BOOTSTRAP_RESAMPLES:,} bootstrap resamples of the
 problems (seed {BOOTSTRAP_SEED}), and the exact McNemar p-value."""
 
-_ACCURACY_HEAD = (
-    "budget | strategy | right | accuracy | any right | compute, mean | max | share "
-    "| raw tokens | seconds"
-)
-_PAIRED_HEAD = (
-    "budget | against | problems | difference | 95% interval "
-    "| only adaptive right | only the other right | p"
-)
-_REFINING_HEAD = (
-    "budget | strategy | drafts right | final answers right | right made wrong "
-    "| wrong made right | p"
-)
-_REFINING_NOTE = """\
-A draft is a run's first solution. Shares have their 95% Wilson intervals; *p* is the exact McNemar
-p-value of the final answers against the drafts."""
+_REPLAYED = """\
+These are no live runs: {orders} of recorded samples {were} replayed, and every strategy met the
+same samples in the same order. No cache is shared, so every prompt is charged, and seconds are the
+framework's own."""
+_SEVERAL = """\
+The orders of a problem are averaged first. Intervals are those of a bootstrap of the problems, and
+there is no McNemar p-value, as the orders of one problem are no trials of their own. Orders
+shuffle the same samples: the more of them a run draws, the less its orders can differ."""
 
 
-def report(
-    benchmarks: Mapping[str, Sequence[Run]], *, charts: Mapping[str, str] | None = None
-) -> str:
-    """The page as Markdown: a section for each benchmark, by its name; `charts` has the addresses
-    of the pictures to show.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a page shows besides the runs: nothing, unless it is asked for."""
 
-    Raises InvalidInput when there are no runs.
+    charts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Addresses of the pictures of accuracy against compute, by benchmark."""
+    diagrams: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Addresses of the reliability diagrams, by benchmark."""
+    rivals: Rivals | None = None
+    pool: Sequence[PoolProblem] = ()
+    """The samples that runs were replayed from."""
+
+
+def report(benchmarks: Mapping[str, Sequence[Run]], beside: Beside | None = None) -> str:
+    """The page as Markdown: a section for each benchmark, by its name.
+
+    Raises InvalidInput when there are no runs, or none of the strategies to be held together.
     """
-    pictures = charts or {}
-    parts = (_section(name, runs, pictures.get(name)) for name, runs in benchmarks.items())
+    shown = beside or Beside()
+    _check_subject(benchmarks, shown.rivals)
+    parts = (_section(name, runs, shown) for name, runs in benchmarks.items())
     return "\n\n".join([_INTRODUCTION, *parts]) + "\n"
 
 
-def _section(name: str, runs: Sequence[Run], chart: str | None) -> str:
+def _check_subject(benchmarks: Mapping[str, Sequence[Run]], rivals: Rivals | None) -> None:
+    known = {run.strategy for runs in benchmarks.values() for run in runs}
+    if rivals and known and rivals.subject not in known:
+        raise InvalidInput(
+            f"there are no runs of {rivals.subject}; --subject takes one of "
+            f"{', '.join(sorted(known))}"
+        )
+
+
+def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
     if not runs:
         raise InvalidInput("there are no runs to report on; make some with its-agent bench")
     table = cells(runs)
+    chart = shown.charts.get(name)
     parts = [
         f"## {name}",
         _setting(runs),
+        *_replayed(runs),
         "### Accuracy and compute",
-        _accuracy(table),
+        accuracy_section(table),
         *([f"![Accuracy against mean compute]({chart})"] if chart else []),
-        *_paired(comparisons(table)),
-        *_refining(table),
+        *paired_section(comparisons(table)),
+        *(envelope_section(runs, shown.rivals) if shown.rivals else []),
+        *pool_section(runs, shown.pool),
+        *refining_section(table),
+        *calibration_section(table, shown.diagrams.get(name)),
+        *where_section(table),
         "### The budget",
         _budget(runs),
         "### Why runs stopped",
-        _stops(table),
+        stops_section(table),
         *_failures(runs),
         "### Problems",
         _problems(runs),
@@ -94,91 +121,20 @@ def _engine(run: Run) -> str:
         "engine": engine.engine or engine.backend,
         "dtype": engine.dtype,
         "context": engine.context_length and f"{engine.context_length:,} tokens",
-        "sampling": ", ".join(f"{key}={value}" for key, value in engine.sampling.items()),
+        "sampling": ", ".join(
+            f"{key}={value}" for key, value in engine.sampling.items() if key != "seed"
+        ),
     }
     return "; ".join(f"{name} {value}" for name, value in named.items() if value)
 
 
-def _accuracy(table: Sequence[Cell]) -> str:
-    return _markdown(_ACCURACY_HEAD, "rlrrrrrrrr", map(_accuracy_row, table))
-
-
-def _accuracy_row(cell: Cell) -> tuple[str, ...]:
-    interval = cell.interval
-    return (
-        f"{cell.budget:,}",
-        cell.strategy,
-        f"{cell.right} of {len(cell.runs)}",
-        f"{_percent(cell.accuracy)} ({_percent(interval.low)} to {_percent(interval.high)})",
-        str(sum(run.covered for run in cell.runs)),
-        f"{cell.mean_compute:,.0f}",
-        f"{max(run.spent.compute for run in cell.runs):,}",
-        f"{cell.mean_compute / cell.budget:.0%}",
-        f"{mean(run.raw_tokens for run in cell.runs):,.0f}",
-        f"{mean(run.seconds for run in cell.runs):.1f}",
-    )
-
-
-def _paired(compared: Sequence[Comparison]) -> list[str]:
-    if not compared:
+def _replayed(runs: Sequence[Run]) -> list[str]:
+    if not any(run.engine.backend == "pool" for run in runs):
         return []
-    rows = _markdown(_PAIRED_HEAD, "rlrrrrrr", map(_paired_row, compared))
-    said = "\n".join(f"- {_sentence(one)}" for one in compared)
-    return ["### Adaptive against each baseline", rows, said]
-
-
-def _paired_row(one: Comparison) -> tuple[str, ...]:
-    return (
-        f"{one.budget:,}",
-        one.baseline,
-        str(one.problems),
-        _points(one.difference),
-        f"{_points(one.interval.low)} to {_points(one.interval.high)}",
-        str(one.only_subject),
-        str(one.only_baseline),
-        f"{one.p:.3f}",
-    )
-
-
-def _sentence(one: Comparison) -> str:
-    if one.difference == 0:
-        stand = f"{one.subject} and {one.baseline} are level"
-    else:
-        side = "ahead of" if one.difference > 0 else "behind"
-        stand = f"{one.subject} is {abs(100 * one.difference):.1f} points {side} {one.baseline}"
-    if 0 in one.interval:
-        return (
-            f"At {one.budget:,}, {stand}, and the interval holds 0: "
-            f"{one.problems} problems do not tell the two apart."
-        )
-    return f"At {one.budget:,}, {stand}, and the interval does not hold 0."
-
-
-def _refining(table: Sequence[Cell]) -> list[str]:
-    refined = [(cell, transitions(cell.runs)) for cell in table if cell.strategy in REFINES]
-    rows = [_refining_row(cell, seen) for cell, seen in refined if seen.runs]
-    if not rows:
-        return []
-    heading = "### Drafts, and what refining made of them"
-    return [heading, _REFINING_NOTE, _markdown(_REFINING_HEAD, "rlrrrrr", rows)]
-
-
-def _refining_row(cell: Cell, seen: Transitions) -> tuple[str, ...]:
-    return (
-        f"{cell.budget:,}",
-        cell.strategy,
-        f"{seen.drafts_right} of {seen.runs}",
-        f"{seen.finals_right} of {seen.runs}",
-        _share(seen.spoiled, seen.drafts_right, seen.spoiling),
-        _share(seen.mended, seen.drafts_wrong, seen.mending),
-        f"{seen.p:.3f}",
-    )
-
-
-def _share(count: int, of: int, interval: Interval) -> str:
-    if of == 0:
-        return "0 of 0"
-    return f"{count} of {of} ({_percent(interval.low)} to {_percent(interval.high)})"
+    count = len({run.order for run in runs})
+    orders, were = (f"{count} orders", "were") if count > 1 else ("one order", "was")
+    said = _REPLAYED.format(orders=orders, were=were)
+    return [said, _SEVERAL] if count > 1 else [said]
 
 
 def _budget(runs: Sequence[Run]) -> str:
@@ -187,25 +143,6 @@ def _budget(runs: Sequence[Run]) -> str:
     fullest = max(run.spent.compute / run.budget for run in runs)
     named = [f"- {run.id}, {run.strategy} at {run.budget:,}: {run.spent.compute:,}" for run in over]
     return "\n".join([f"{said} The fullest run used {fullest:.1%} of its budget.", *named])
-
-
-def _stops(table: Sequence[Cell]) -> str:
-    rows = (
-        (
-            f"{cell.budget:,}",
-            cell.strategy,
-            ", ".join(f"{reason} {count}" for reason, count in cell.stops),
-            f"{mean(len(run.candidates) for run in cell.runs):.1f}",
-            _percent(mean(run.confidence for run in cell.runs)),
-            _percent(cell.accuracy),
-        )
-        for cell in table
-    )
-    return _markdown(
-        "budget | strategy | runs by reason | candidates, mean | confidence, mean | accuracy",
-        "rllrrr",
-        rows,
-    )
 
 
 def _failures(runs: Sequence[Run]) -> list[str]:
@@ -220,17 +157,3 @@ def _failures(runs: Sequence[Run]) -> list[str]:
 def _problems(runs: Sequence[Run]) -> str:
     ids = list(dict.fromkeys(run.id for run in runs))
     return f"{len(ids)} problems, in the order of the runs: {', '.join(ids)}."
-
-
-def _markdown(head: str, sides: str, rows: Iterable[Sequence[str]]) -> str:
-    rule = "|".join("---:" if side == "r" else "---" for side in sides)
-    lines = [f"| {head} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from its_agent.agent import Agent
+from its_agent.backends.pool import PoolBackend
 from its_agent.backends.protocol import Backend
 from its_agent.backends.recording import RecordingBackend
 from its_agent.bench.grading import Grader
@@ -26,11 +27,12 @@ class Job:
     problem: BenchProblem
     strategy: str
     budget: int
+    order: int = 0
 
     @property
     def key(self) -> RunKey:
         """The key of the run that this job makes."""
-        return (self.problem.id, self.strategy, self.budget)
+        return (self.problem.id, self.strategy, self.budget, self.order)
 
 
 def schedule(
@@ -38,6 +40,7 @@ def schedule(
     *,
     strategies: Sequence[str],
     budgets: Sequence[int],
+    order: int = 0,
     done: Collection[RunKey] = (),
 ) -> list[list[Job]]:
     """The jobs of each problem that has any left: largest budget first, strategies side by side.
@@ -46,7 +49,7 @@ def schedule(
     """
     plan = [
         [
-            Job(problem=problem, strategy=strategy, budget=budget)
+            Job(problem=problem, strategy=strategy, budget=budget, order=order)
             for budget in sorted(budgets, reverse=True)
             for strategy in _rotated(strategies, turn)
         ]
@@ -92,8 +95,8 @@ async def run_jobs(
     """Make every run of the plan, `concurrency` problems at once, and hand over each.
 
     A backend that goes away ends the benchmark with its BackendError, so that no run counts as
-    wrong for it; any other failure of a run is recorded. A RecordingBackend is replayed from its
-    beginning by every run.
+    wrong for it; any other failure of a run is recorded. Every run meets a RecordingBackend and a
+    PoolBackend from the beginning; on a pool there is one run at a time.
     """
     strategies = {job.strategy for jobs in plan for job in jobs}
     waiting = iter(plan)
@@ -104,11 +107,12 @@ async def run_jobs(
             engine=(await backend.offer()).fingerprint,
             command=command,
             grader=Grader(sandbox),
-            recording=backend if isinstance(backend, RecordingBackend) else None,
+            backend=backend,
         )
+        workers = 1 if isinstance(backend, PoolBackend) else min(concurrency, len(plan))
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(concurrency, len(plan))):
+                for _ in range(workers):
                     group.create_task(_work(waiting, bench, on_run))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
@@ -136,24 +140,37 @@ class Bench:
     engine: Fingerprint
     command: str
     grader: Grader
-    recording: RecordingBackend | None = None
+    backend: Backend
 
     async def run(self, job: Job) -> Run:
         """Solve one problem and record it. Raises BackendError when the backend goes away."""
-        with self.recording.replay() if self.recording else nullcontext():
+        with _from_the_beginning(self.backend):
             return await self._run(job)
 
     async def _run(self, job: Job) -> Run:
+        problem, budget, order = job.problem, job.budget, job.order
         named = {"strategy": job.strategy, "command": self.command}
-        agent, problem, budget = self.agents[job.strategy], job.problem, job.budget
         try:
-            solution = await agent.asolve(problem.posed, max_compute_budget=budget)
+            solution = await self.agents[job.strategy].asolve(
+                problem.posed, max_compute_budget=budget
+            )
         except (InvalidInput, SolveFailed) as error:
             if isinstance(error, SolveFailed):
                 _refuse_lost(error.receipt)
-            return failed_run(problem, error, budget=budget, engine=self.engine, **named)
+            return failed_run(
+                problem, error, budget=budget, order=order, engine=self.engine, **named
+            )
         _refuse_lost(solution.receipt)
-        return await solved_run(problem, solution, self.grader, budget=budget, **named)
+        return await solved_run(problem, solution, self.grader, budget=budget, order=order, **named)
+
+
+def _from_the_beginning(backend: Backend) -> AbstractContextManager[None]:
+    """What a run starts with: the same samples in the same order, where the backend keeps any."""
+    if isinstance(backend, RecordingBackend):
+        return backend.replay()
+    if isinstance(backend, PoolBackend):
+        backend.reset()
+    return nullcontext()
 
 
 async def _work(

@@ -1,4 +1,4 @@
-"""The record of a benchmark: one JSON line for each problem, strategy and budget."""
+"""The record of a benchmark: one JSON line for each problem, strategy, budget and order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from its_agent.solution import Candidate, Solution
 LONGEST_ANSWER = 200
 """Characters of a candidate's answer that are kept."""
 
-RunKey = tuple[str, str, int]
-"""Problem id, strategy and budget."""
+RunKey = tuple[str, str, int, int]
+"""Problem id, strategy, budget and order."""
 
 
 class Sample(BaseModel):
@@ -75,19 +75,22 @@ class Run(BaseModel):
     command: str
     """The command line that made this run, files by their names."""
     error: str | None = None
+    order: int = 0
+    """Which order of a pool's samples it met; 0 where there is no pool."""
 
     @property
     def key(self) -> RunKey:
         """What makes a run the same run."""
-        return (self.id, self.strategy, self.budget)
+        return (self.id, self.strategy, self.budget, self.order)
 
     @property
     def covered(self) -> bool:
         """Whether any of its candidates is right: what the best selection could have got."""
-        return any(
-            is_right(one.answer, self.gold) if one.right is None else one.right
-            for one in self.candidates
-        )
+        return any(map(self.holds_right, self.candidates))
+
+    def holds_right(self, sample: Sample) -> bool:
+        """Whether one of its candidates is right."""
+        return is_right(sample.answer, self.gold) if sample.right is None else sample.right
 
     @property
     def raw_tokens(self) -> int:
@@ -102,6 +105,7 @@ async def solved_run(
     *,
     strategy: str,
     budget: int,
+    order: int = 0,
     command: str,
 ) -> Run:
     """Grade and record a solve that returned."""
@@ -110,6 +114,7 @@ async def solved_run(
         id=problem.id,
         strategy=strategy,
         budget=budget,
+        order=order,
         gold=problem.answer,
         answer=solution.answer,
         correct=await grader.is_right(problem, solution.answer),
@@ -130,6 +135,7 @@ def failed_run(
     *,
     strategy: str,
     budget: int,
+    order: int = 0,
     command: str,
     engine: Fingerprint,
 ) -> Run:
@@ -146,6 +152,7 @@ def failed_run(
         id=problem.id,
         strategy=strategy,
         budget=budget,
+        order=order,
         gold=problem.answer,
         answer=None,
         correct=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
 
@@ -43,24 +43,31 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / (1 << discordant))
 
 
-def paired_bootstrap(
-    differences: Sequence[float],
+def bootstrap_mean(
+    values: Sequence[float],
     *,
     resamples: int = BOOTSTRAP_RESAMPLES,
     seed: int = BOOTSTRAP_SEED,
 ) -> Interval:
-    """The 95% percentile interval of a mean difference, by resampling problems.
+    """The 95% percentile interval of a mean over problems, such as that of paired differences, by
+    resampling the problems.
 
-    Raises ValueError when there is no difference to resample.
+    Raises ValueError when there is nothing to resample.
     """
-    if not differences:
-        raise ValueError("a bootstrap needs at least one paired difference")
-    chance, size = random.Random(seed), len(differences)
-    means = sorted(sum(chance.choices(differences, k=size)) / size for _ in range(resamples))
-    return Interval(low=_quantile(means, 0.025), high=_quantile(means, 0.975))
+    if not values:
+        raise ValueError("a bootstrap needs at least one value")
+    chance, size = random.Random(seed), len(values)
+    means = (sum(chance.choices(values, k=size)) / size for _ in range(resamples))
+    return middle_95(means)
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
+def middle_95(values: Iterable[float]) -> Interval:
+    """The interval that leaves out 2.5% of the values on either side."""
+    ordered = sorted(values)
+    return Interval(low=quantile(ordered, 0.025), high=quantile(ordered, 0.975))
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
     """The linearly interpolated quantile of ordered values."""
     position = share * (len(ordered) - 1)
     below = int(position)

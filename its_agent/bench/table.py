@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from its_agent.bench.per_problem import average
 from its_agent.bench.runs import Run
-from its_agent.bench.stats import Interval, mcnemar, paired_bootstrap, wilson
+from its_agent.bench.stats import Interval, bootstrap_mean, mcnemar, wilson
 
 SUBJECT = "adaptive"
 """The strategy that the others are compared with."""
@@ -27,19 +28,37 @@ class Cell:
         return sum(run.correct for run in self.runs)
 
     @property
+    def orders(self) -> int:
+        """The orders of samples that it met."""
+        return len({run.order for run in self.runs})
+
+    @property
     def accuracy(self) -> float:
-        """Share of runs that are right."""
-        return self.right / len(self.runs)
+        """Share of runs that are right, each problem's orders averaged first."""
+        return average(self._accuracies)
 
     @property
     def interval(self) -> Interval:
-        """The accuracy's 95% Wilson interval."""
-        return wilson(self.right, len(self.runs))
+        """The accuracy's 95% interval: Wilson's, or with several orders that of a bootstrap of the
+        problems, as the orders of one problem are no trials of their own."""
+        if self.orders == 1:
+            return wilson(self.right, len(self.runs))
+        return bootstrap_mean(self._accuracies)
 
     @property
     def mean_compute(self) -> float:
         """Compute units a problem."""
-        return mean(run.spent.compute for run in self.runs)
+        return average(self._by_problem(lambda run: run.spent.compute))
+
+    @property
+    def _accuracies(self) -> list[float]:
+        return self._by_problem(lambda run: run.correct)
+
+    def _by_problem(self, value: Callable[[Run], float]) -> list[float]:
+        grouped: dict[str, list[float]] = {}
+        for run in self.runs:
+            grouped.setdefault(run.id, []).append(value(run))
+        return [average(grouped[name]) for name in sorted(grouped)]
 
     @property
     def stops(self) -> list[tuple[str, int]]:
@@ -55,17 +74,18 @@ class Comparison:
     baseline: str
     budget: int
     problems: int
+    orders: int
     difference: float
     """The subject's accuracy minus the baseline's, over the problems that both ran."""
     interval: Interval
     only_subject: int
-    """Problems that only the subject got right."""
+    """Pairs of runs of which only the subject's is right."""
     only_baseline: int
 
     @property
-    def p(self) -> float:
-        """The exact McNemar p-value."""
-        return mcnemar(self.only_subject, self.only_baseline)
+    def p(self) -> float | None:
+        """The exact McNemar p-value; None with several orders, whose pairs are not independent."""
+        return mcnemar(self.only_subject, self.only_baseline) if self.orders == 1 else None
 
 
 def cells(runs: Iterable[Run]) -> list[Cell]:
@@ -85,30 +105,32 @@ def comparisons(table: Sequence[Cell]) -> list[Comparison]:
     subjects = {cell.budget: cell for cell in table if cell.strategy == SUBJECT}
     others = (cell for cell in table if cell.strategy != SUBJECT and cell.budget in subjects)
     pairs = ((subjects[cell.budget], cell) for cell in others)
-    return [compare(one, other) for one, other in pairs if _ids(one) & _ids(other)]
+    return [
+        compare(one, other) for one, other in pairs if _rights(one).keys() & _rights(other).keys()
+    ]
 
 
 def compare(subject: Cell, baseline: Cell) -> Comparison:
-    """Pair two cells by problem. Raises ValueError when they share none."""
-    ours, theirs = ({run.id: run.correct for run in cell.runs} for cell in (subject, baseline))
-    differences = [ours[name] - theirs[name] for name in ours if name in theirs]
+    """Pair two cells by problem and order. Raises ValueError when they share none."""
+    ours, theirs = _rights(subject), _rights(baseline)
+    paired = {key: ours[key] - theirs[key] for key in ours if key in theirs}
+    by_problem: dict[str, list[float]] = {}
+    for (name, _), difference in sorted(paired.items()):
+        by_problem.setdefault(name, []).append(difference)
+    differences = [average(of_problem) for of_problem in by_problem.values()]
+    told = list(paired.values())
     return Comparison(
         subject=subject.strategy,
         baseline=baseline.strategy,
         budget=subject.budget,
         problems=len(differences),
-        interval=paired_bootstrap(differences),
-        difference=mean(differences),
-        only_subject=differences.count(1),
-        only_baseline=differences.count(-1),
+        orders=len({order for _, order in paired}),
+        interval=bootstrap_mean(differences),
+        difference=average(differences),
+        only_subject=told.count(1),
+        only_baseline=told.count(-1),
     )
 
 
-def mean(values: Iterable[float]) -> float:
-    """The arithmetic mean. Raises ZeroDivisionError without values."""
-    listed = list(values)
-    return sum(listed) / len(listed)
-
-
-def _ids(cell: Cell) -> set[str]:
-    return {run.id for run in cell.runs}
+def _rights(cell: Cell) -> dict[tuple[str, int], bool]:
+    return {(run.id, run.order): run.correct for run in cell.runs}

@@ -1,0 +1,115 @@
+"""A strategy against the best that others reach at its cost, as a section of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from its_agent.bench.equal_cost import (
+    RESAMPLES,
+    Estimate,
+    cost_ratio_at,
+    difference_at,
+    envelope_of,
+    estimates,
+)
+from its_agent.bench.markdown import NOT_REACHED, percent, points, table
+from its_agent.bench.per_problem import ProblemTable, Setting, problem_table
+from its_agent.bench.runs import Run
+from its_agent.errors import InvalidInput
+
+_HEAD = (
+    "budget | compute, mean | accuracy | envelope | difference | 95% interval "
+    "| cost by the envelope's | 95% interval"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rivals:
+    """Which strategy is held against the envelope of which others."""
+
+    subject: str
+    baselines: tuple[str, ...]
+
+
+def envelope_section(runs: Sequence[Run], rivals: Rivals) -> list[str]:
+    """Heading, note and table; nothing where the subject has no runs.
+
+    Raises InvalidInput where a baseline has none.
+    """
+    known = {run.strategy for run in runs}
+    if rivals.subject not in known:
+        return []
+    _check(known, rivals)
+    seen = problem_table(runs, {rivals.subject, *rivals.baselines})
+    orders = len({run.order for run in runs})
+    heading = f"### {rivals.subject.capitalize()} against the envelope"
+    return [heading, _note(seen, rivals, orders), table(_HEAD, "rrrrrrrr", _rows(seen, rivals))]
+
+
+def _check(known: set[str], rivals: Rivals) -> None:
+    missing = [name for name in rivals.baselines if name not in known]
+    if missing or rivals.subject in rivals.baselines:
+        wrong = f"no runs of {', '.join(missing)}" if missing else "the subject among the baselines"
+        raise InvalidInput(
+            f"there are {wrong}; --baselines takes other strategies than {rivals.subject} out of "
+            f"{', '.join(sorted(known - {rivals.subject}))}"
+        )
+
+
+def _note(seen: ProblemTable, rivals: Rivals, orders: int) -> str:
+    return (
+        f"The envelope is the upper hull of all points of {', '.join(rivals.baselines)} over "
+        f"{len(seen.problems)} problems, {orders} order{'s' * (orders > 1)} of samples each: what "
+        "lies between two points is reached by drawing one of them at random for each problem. "
+        "*Difference* is accuracy above it at the same mean cost, in percentage points; *cost by "
+        "the envelope's* is what the subject pays for its accuracy by what the envelope pays for "
+        f"the same, below 1 where it is cheaper. Intervals are from {RESAMPLES:,} resamples of the "
+        "problems, with all curves drawn anew. Nothing is extrapolated: where the envelope ends "
+        "before, it is *not reached*."
+    )
+
+
+def _rows(seen: ProblemTable, rivals: Rivals) -> list[tuple[str, ...]]:
+    subjects = sorted(setting for setting in seen.outcomes if setting[0] == rivals.subject)
+    asked = [
+        statistic(subject, rivals.baselines)
+        for subject in subjects
+        for statistic in (difference_at, cost_ratio_at)
+    ]
+    told = estimates(seen, asked)
+    pairs = zip(told[::2], told[1::2], strict=True)
+    return [
+        _row(seen, rivals, subject, difference, ratio)
+        for subject, (difference, ratio) in zip(subjects, pairs, strict=True)
+    ]
+
+
+def _row(
+    seen: ProblemTable, rivals: Rivals, subject: Setting, difference: Estimate, ratio: Estimate
+) -> tuple[str, ...]:
+    own = seen.points[subject]
+    best = envelope_of(seen.points, rivals.baselines).accuracy_at(own.compute)
+    return (
+        f"{subject[1]:,}",
+        f"{own.compute:,.0f}",
+        percent(own.accuracy),
+        NOT_REACHED if best is None else percent(best),
+        NOT_REACHED if difference.value is None else points(difference.value),
+        interval_of(difference, points),
+        NOT_REACHED if ratio.value is None else _ratio(ratio.value),
+        interval_of(ratio, _ratio),
+    )
+
+
+def interval_of(estimate: Estimate, written: Callable[[float], str]) -> str:
+    """An estimate's interval, and in how many resamples it is reached where it is not in all."""
+    if estimate.interval is None:
+        return "–"
+    said = f"{written(estimate.interval.low)} to {written(estimate.interval.high)}"
+    share = f" (in {estimate.reached:.0%} of resamples)" if estimate.reached < 1 else ""
+    return said + share
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}"

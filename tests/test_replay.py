@@ -1,0 +1,208 @@
+"""Benchmarks on a recorded pool: the same samples in the same order for every strategy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from its_agent.backends.pool import PoolBackend
+from its_agent.bench.problems import BenchProblem
+from its_agent.bench.replay import held_problems, replay_jobs
+from its_agent.bench.run import run_jobs, schedule
+from its_agent.bench.runs import Run, read_runs
+from its_agent.cli import main
+from its_agent.errors import InvalidInput
+
+PROBLEMS = [
+    BenchProblem(id=f"p{n}", problem=f"How many is {n} plus 0?", answer=str(n)) for n in range(4)
+]
+STRATEGIES = ["single_pass", "self_consistency"]
+
+
+def sample(answer: int) -> dict[str, object]:
+    text = rf"It is \boxed{{{answer}}}."
+    return {"text": text, "finish": "stop", "tokens": 10, "logprobs": [-0.1] * 10}
+
+
+def row(problem: BenchProblem) -> dict[str, object]:
+    """Eight samples that all differ."""
+    samples = [sample(place) for place in range(8)]
+    named = {"id": problem.id, "problem": problem.problem, "answer": problem.answer}
+    return {**named, "prompt_tokens": 20, "samples": samples}
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    """Holds p0 to p2."""
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps(row(one)) + "\n" for one in PROBLEMS[:3]))
+    return path
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "problems.jsonl"
+    path.write_text("".join(one.model_dump_json() + "\n" for one in PROBLEMS))
+    return path
+
+
+async def replayed(pool: Path, orders: int) -> list[Run]:
+    made: list[Run] = []
+    plans = [
+        schedule(PROBLEMS[:3], strategies=STRATEGIES, budgets=[80, 160], order=order)
+        for order in range(orders)
+    ]
+    await replay_jobs(
+        plans,
+        pool,
+        earlier=(),
+        command="its-agent bench …",
+        on_run=made.append,
+        max_tokens=512,
+        temperature=0.8,
+        top_p=0.95,
+    )
+    return made
+
+
+def drawn(run: Run) -> list[str | None]:
+    return [candidate.answer for candidate in run.candidates]
+
+
+async def test_every_strategy_meets_the_same_samples_in_the_same_order(pool: Path) -> None:
+    made = await replayed(pool, orders=3)
+    assert len({run.key for run in made}) == len(made) == 3 * 3 * 2 * 2
+    for order in range(3):
+        for problem in PROBLEMS[:3]:
+            seen = [drawn(run) for run in made if (run.order, run.id) == (order, problem.id)]
+            longest = max(seen, key=len)
+            assert len(longest) > 4
+            assert all(longest[: len(one)] == one for one in seen)
+    first = {order: drawn(run) for order in range(3) for run in made if run.order == order}
+    assert len({tuple(answers) for answers in first.values()}) == 3
+
+
+async def test_a_replay_says_the_same_again(pool: Path) -> None:
+    once, again = await replayed(pool, orders=2), await replayed(pool, orders=2)
+    assert [(run.key, drawn(run), run.spent.compute) for run in once] == [
+        (run.key, drawn(run), run.spent.compute) for run in again
+    ]
+
+
+async def test_runs_on_a_pool_take_turns_however_many_are_allowed_at_once(pool: Path) -> None:
+    made: list[Run] = []
+    plan = schedule(PROBLEMS[:3], strategies=STRATEGIES, budgets=[80, 160])
+    backend = PoolBackend(pool)
+    await run_jobs(plan, backend, concurrency=9, command="…", on_run=made.append)
+    alone = await replayed(pool, orders=1)
+    assert [drawn(run) for run in made] == [drawn(run) for run in alone]
+
+
+async def test_problems_are_held_by_their_prompt_and_sampling(pool: Path) -> None:
+    renamed = [one.model_copy(update={"id": f"x{one.id}"}) for one in PROBLEMS]
+    held = await held_problems(renamed, pool, temperature=0.8, top_p=0.95)
+    assert [one.id for one in held] == ["xp0", "xp1", "xp2"]
+    with pytest.raises(InvalidInput, match=r"none of these .*were taken at 0\.8 and 0\.95"):
+        await held_problems(PROBLEMS, pool, temperature=0.7, top_p=0.95)
+
+
+def test_runs_of_before_orders_are_of_the_first(tmp_path: Path) -> None:
+    old: dict[str, object] = {
+        **{"id": "p", "strategy": "x", "budget": 5, "gold": "4", "answer": "4", "correct": True},
+        **{"confidence": 0.5, "status": "agreed", "spent": {}, "by_purpose": {}, "seconds": 1.0},
+        **{"stopped_because": "budget", "steps": [], "candidates": [], "command": "…"},
+        "engine": {"model": "tiny", "backend": "vllm"},
+    }
+    path = tmp_path / "runs.jsonl"
+    path.write_text(json.dumps(old) + "\n")
+    assert read_runs(path)[0].key == ("p", "x", 5, 0)
+
+
+# The command
+
+
+def bench(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *map(str, arguments)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_command_replays_resumes_and_says_what_the_pool_lacks(
+    pool: Path,
+    problems: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ITS_BASE_URL", "http://127.0.0.1:9")
+    out = tmp_path / "runs.jsonl"
+    command = [problems, "--replay", pool, "--limit", 2, "--budgets", 80, "--out", out]
+    command += ["--strategies", ",".join(STRATEGIES)]
+    assert bench(*command, "--orders", 2) == 0
+    assert "holds 3 of 4 problems and lacks 1" in capsys.readouterr().err
+    made = read_runs(out)
+    assert len({run.key for run in made}) == len(made) == 2 * 2 * 2
+    assert "--replay pool.jsonl --orders 2" in made[0].command
+    assert "--concurrency" not in made[0].command
+
+    assert bench(*command, "--orders", 3) == 0
+    assert "4 runs to make, 8 are there" in capsys.readouterr().err
+    assert {run.order for run in read_runs(out)} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--base-url", "http://127.0.0.1:9"], "--base-url is for an engine"),
+        (["--record", "kept.jsonl"], "--record is for an engine"),
+        (["--model", "tiny"], "--model is for an engine"),
+        (["--concurrency", "4"], "--concurrency is for an engine"),
+        (["--orders", "0"], "--orders must be 1 or more"),
+        (["--limit", "4"], "holds 3 problems"),
+        (["--temperature", "0.3"], "holds none of these problems at temperature 0.3"),
+    ],
+)
+def test_what_a_replay_cannot_do_is_refused(
+    pool: Path,
+    problems: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    out = tmp_path / "runs.jsonl"
+    assert bench(problems, "--replay", pool, "--limit", 2, "--out", out, *arguments) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_orders_need_a_pool(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(problems, "--orders", 2, "--out", tmp_path / "runs.jsonl") == 2
+    assert "give --replay POOL too" in capsys.readouterr().err
+
+
+def test_the_report_of_a_replay_has_its_bounds_and_pictures(
+    pool: Path, problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, page = tmp_path / "runs.jsonl", tmp_path / "page.md"
+    command = [problems, "--replay", pool, "--limit", 3, "--budgets", "80,120", "--out", out]
+    command += ["--strategies", "adaptive,single_pass,self_consistency", "--orders", 2]
+    assert bench(*command) == 0
+    rivals = ["--subject", "adaptive", "--baselines", "single_pass,self_consistency"]
+    assert bench("report", out, *rivals, "--pool", pool, "--out", page) == 0
+    said = page.read_text()
+    assert "### Adaptive against the envelope" in said
+    assert "| pass@1 | pass@2 | pass@4 | pass@8 |" in said
+    assert "runs_confidence.svg" in said
+    assert "stroke-dasharray" in page.with_name("runs.svg").read_text()
+    assert page.with_name("runs_confidence.svg").read_text().startswith("<svg")
+    assert "seed=" not in said
+
+    capsys.readouterr()
+    assert bench("report", out, "--subject", "adaptive") == 2
+    assert "--subject and --baselines go together" in capsys.readouterr().err
