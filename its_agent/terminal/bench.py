@@ -146,9 +146,9 @@ def run(
         out=out,
         record=record,
     )
-    earlier = _earlier(out)
+    earlier = earlier_runs(out)
     jobs = plan.jobs(earlier)
-    _open(out)
+    open_runs(out)
     total = sum(map(len, jobs))
     console = Console(stderr=True)
     console.print(f"{total:,} runs to make, {len(earlier):,} are there", highlight=False)
@@ -160,13 +160,14 @@ def run(
             asyncio.run(bench_at(place, plan, jobs, earlier, pace))
 
 
-def _earlier(out: Path) -> list[Run]:
+def earlier_runs(out: Path) -> list[Run]:
+    """The runs that are in the file, if there is one."""
     from its_agent.bench.runs import read_runs
 
     return read_runs(out) if out.exists() else []
 
 
-def _open(out: Path) -> None:
+def open_runs(out: Path) -> None:
     """Make sure that the file can be written, and ends with a whole line."""
     from its_agent.bench.runs import drop_broken_end
 
@@ -239,7 +240,9 @@ def bound(
     console = Console(stderr=True)
     with engine(base_url, model, console=console) as place:
         seen = asyncio.run(_coverage(place, chosen, record, samples, concurrency, console))
-    section = coverage_section(seen, record.stem, shlex.join(words), _earlier(runs) if runs else ())
+    section = coverage_section(
+        seen, record.stem, shlex.join(words), earlier_runs(runs) if runs else ()
+    )
     out.write_text(section, encoding="utf-8")
     typer.echo(section, nl=False)
 
