@@ -139,6 +139,15 @@ async def test_a_sample_goes_out_in_the_shared_words_and_settings_whatever_the_p
     assert call.texts == ((r"It is \boxed{4}.", "stop"),)
 
 
+async def test_the_tap_knows_the_prompts_of_earlier_runs() -> None:
+    async with tapped(engine()) as (tap, url):
+        for known in (False, False, True):
+            if known:
+                tap.pose(POSED)
+            await post(url, {"messages": POSED, "n": 2})
+            assert tap.calls[-1].read_before == known
+
+
 async def test_another_request_keeps_its_own_settings_but_for_a_seed() -> None:
     server = engine()
     asked = {"messages": [{"role": "user", "content": "Rate it."}], "temperature": 0.1, "top_p": 1}
@@ -204,6 +213,11 @@ def test_samples_in_requests_of_their_own_cost_as_much_as_those_of_one_request()
 def test_a_prompt_that_was_cached_before_is_charged_less_what_the_cache_held() -> None:
     calls = [sample(95, 64, 175)] * 4
     assert price(calls, counters(700, 380, 256), seconds=1.0).spent.compute == 95 - 64 + 700
+
+
+def test_several_samples_tell_what_was_cached_only_of_a_prompt_that_was_read_before() -> None:
+    warm = replace(sample(95, 64, 700, n=4), read_before=True)
+    assert price([warm], counters(700, 380, 256), seconds=1.0).spent.compute == 95 - 64 + 700
 
 
 def test_what_a_cancelled_request_generated_is_charged() -> None:

@@ -64,4 +64,5 @@ def _row(cell: Cell) -> str:
 
 
 def _claim(step: Mapping[str, Any], field: str) -> int:
-    return (step["claimed"] or {}).get(field, 0)
+    claimed: Mapping[str, int] | None = step["claimed"]
+    return claimed.get(field, 0) if claimed else 0

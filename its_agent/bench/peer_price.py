@@ -109,7 +109,7 @@ def _of_one_prompt(calls: Sequence[Call]) -> Usage:
     read = max(one.prompt for one in tokens)
     # With n > 1 the engine also reports what the samples cached for one another.
     cached = min(
-        call.tokens.cached_prompt if call.n == 1 else 0
+        call.tokens.cached_prompt if call.n == 1 or call.read_before else 0
         for call in calls
         if call.tokens is not None and call.tokens.prompt == read
     )

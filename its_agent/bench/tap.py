@@ -30,6 +30,8 @@ class Call:
     is_sample: bool
     """It puts the posed question itself; a judge's request does not."""
     n: int
+    read_before: bool = False
+    """An earlier run had the engine read this prompt."""
     tokens: Tokens | None = None
     """None for one that was cancelled or refused, whose use nobody told."""
     texts: tuple[tuple[str, str], ...] = ()
@@ -79,9 +81,11 @@ class Tap:
         self._endpoint = Endpoint(base_url)
         self._sampling = sampling
         self._posed: Sequence[Mapping[str, Any]] = ()
+        self._answered: set[str] = set()
 
     def pose(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Begin a problem: forget the requests before it."""
+        """Begin a run: forget the requests before it."""
+        self._answered |= {call.prompt for call in self.calls if call.tokens is not None}
         self.calls = []
         self._posed = messages
 
@@ -104,7 +108,7 @@ class Tap:
         if asked.path != CHAT:
             return web.json_response({"detail": "Not Found"}, status=404)
         body: dict[str, Any] = json.loads(await asked.read())
-        call, sent = self._read(body)
+        call, sent = self._sent(body)
         # A late answer belongs to the problem that it was asked for.
         calls, place = self.calls, len(self.calls)
         calls.append(call)
@@ -116,14 +120,20 @@ class Tap:
             return web.json_response({"detail": str(error)}, status=502)
         return web.Response(text=text, status=status, content_type="application/json")
 
-    def _read(self, body: Mapping[str, Any]) -> tuple[Call, Mapping[str, Any]]:
+    def _sent(self, body: Mapping[str, Any]) -> tuple[Call, Mapping[str, Any]]:
         sent = {field: value for field, value in body.items() if field != "seed"}
         is_sample = bool(self._posed) and _last_words(body["messages"]) == _last_words(self._posed)
         if is_sample:
             kept = {field: value for field, value in sent.items() if field not in _LIMITS}
             sent = {**kept, **self._sampling, "messages": self._posed}
         prompt = json.dumps(sent["messages"])
-        return Call(prompt=prompt, is_sample=is_sample, n=sent.get("n") or 1), sent
+        call = Call(
+            prompt=prompt,
+            is_sample=is_sample,
+            n=int(body.get("n") or 1),
+            read_before=prompt in self._answered,
+        )
+        return call, sent
 
     async def _post(self, body: Mapping[str, Any]) -> tuple[int, str]:
         url = f"{str(self._endpoint.root).rstrip('/')}{CHAT}"
