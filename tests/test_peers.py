@@ -227,6 +227,11 @@ def test_what_a_cancelled_request_generated_is_charged() -> None:
     assert (cost.requests, cost.untold, cost.told.completion) == (3, 1, 210)
 
 
+def test_a_cancelled_request_leaves_its_prompt_at_what_the_others_told_of_the_cache() -> None:
+    calls = [sample(95, 64, 100), CANCELLED, sample(95, 64, 110)]
+    assert price(calls, counters(290, 285, 192), seconds=1.0).spent.compute == 95 - 64 + 290
+
+
 def test_a_run_that_told_nothing_is_charged_by_the_counters_alone() -> None:
     cost = price([CANCELLED, CANCELLED], counters(300, 190), seconds=1.0)
     assert (cost.spent.prompt_tokens, cost.spent.compute) == (95, 395)

@@ -88,10 +88,15 @@ def _filled(calls: Sequence[Call], counted: EngineCounters, told: Tokens) -> lis
         return list(calls)
     prompt = max(0, counted.prompt_tokens - told.prompt) // samples
     completion = max(0, counted.generation_tokens - told.completion)
-    share = Tokens(prompt=prompt, cached_prompt=0, completion=0)
-    first = replace(untold[0], tokens=replace(share, completion=completion))
-    others = [replace(call, tokens=share) for call in untold[1:]]
-    return [*(call for call in calls if call.tokens is not None), first, *others]
+    known = {call.prompt for call in calls if call.tokens is not None}
+    shares = [
+        # What an answer told of the same prompt goes before a share.
+        Tokens(prompt=0 if call.prompt in known else prompt, cached_prompt=0, completion=0)
+        for call in untold
+    ]
+    shares[0] = replace(shares[0], completion=completion)
+    guessed = [replace(call, tokens=share) for call, share in zip(untold, shares, strict=True)]
+    return [*(call for call in calls if call.tokens is not None), *guessed]
 
 
 def _usage(calls: Sequence[Call]) -> Usage:
