@@ -16,6 +16,7 @@ from its_agent.terminal.bench_run import run
 from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
 from its_agent.terminal.measures import early_stop, sandbox, speed
 from its_agent.terminal.model import model_app
+from its_agent.terminal.peers import peers
 from its_agent.terminal.record import record_app
 from its_agent.terminal.solve import solve
 from its_agent.terminal.strategies import strategies
@@ -34,6 +35,7 @@ bench_app.command()(report)
 bench_app.command()(speed)
 bench_app.command("early-stop")(early_stop)
 bench_app.command()(sandbox)
+bench_app.command()(peers)
 app.add_typer(bench_app, name="bench")
 app.add_typer(record_app, name="record")
 app.add_typer(model_app, name="model")

@@ -93,9 +93,9 @@ def test_a_sure_answer_is_not_voted_on_any_further() -> None:
 
 def test_hopeless_problems_are_given_up_where_torn_ones_go_on() -> None:
     """Eight answers, all different, against two that share the votes."""
-    rest = {"samples": 8, "sample_tokens": 2_400, "remaining": left(2_000)}
-    torn = replace(SAMPLED, outlook=outlook(*[0, 1] * 4), **rest)
-    scattered = replace(SAMPLED, outlook=outlook(*range(8), success=0.05), **rest)
+    after_eight = replace(SAMPLED, samples=8, sample_tokens=2_400, remaining=left(2_000))
+    torn = replace(after_eight, outlook=outlook(*[0, 1] * 4))
+    scattered = replace(after_eight, outlook=outlook(*range(8), success=0.05))
     assert bought(adaptive(torn)).path == "attempts"
     assert stopped(adaptive(scattered)).reason == "no_gain"
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from its_agent.backends.pool import DEFAULT_INSTRUCTION, PoolBackend
+from its_agent.backends.pool import PoolBackend
+from its_agent.backends.pool_file import DEFAULT_INSTRUCTION
 from its_agent.backends.protocol import Delta, Request
 from its_agent.bench.curve import Point
 from its_agent.bench.pool_bounds import (

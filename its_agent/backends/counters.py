@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from contextlib import aclosing
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from its_agent.backends.connection import Connection
 from its_agent.backends.endpoint import Endpoint
+from its_agent.errors import EngineError
 
 _SAMPLE = re.compile(r"^(?P<name>[^\s{#]+)(?:\{.*\})?\s+(?P<value>\d[\d.eE+]*)")
 _TIMEOUT = 10.0
@@ -54,6 +56,29 @@ async def read_counters(base_url: str) -> EngineCounters:
     if missing:
         raise endpoint.garbled(f"the metrics {', '.join(missing)}", page)
     return EngineCounters(**{name: totals[metric] for name, metric in _METRICS.items()})
+
+
+async def settled_counters(
+    base_url: str, *, seconds: float = 60.0, pause: float = 0.05
+) -> EngineCounters:
+    """Read the counters once the engine is idle and two readings `pause` seconds apart agree.
+
+    Raises EngineError when it is not idle within so many seconds, and what `read_counters` raises.
+    """
+    before = await read_counters(base_url)
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                await asyncio.sleep(pause)
+                now = await read_counters(base_url)
+                if now == before and not now.requests_running + now.requests_waiting:
+                    return now
+                before = now
+    except TimeoutError as error:
+        raise EngineError(
+            f"the engine is still busy after {seconds:g} s ({before.requests_running} samples "
+            f"running, {before.requests_waiting} waiting); what its counters measure needs it alone"
+        ) from error
 
 
 async def _metrics_page(endpoint: Endpoint) -> str:

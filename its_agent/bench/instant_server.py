@@ -2,7 +2,8 @@
 
     python -m its_agent.bench.instant_server [--tokens N] [--rate TOKENS_A_SECOND]
 
-Prints its address. With a rate every sample gets that many tokens a second, one event each.
+Prints its address. With a rate every sample gets that many tokens a second, one event each. Its
+metrics count what was asked for, each prompt once a sample.
 """
 
 from __future__ import annotations
@@ -13,16 +14,39 @@ import json
 from typing import Any
 
 MODEL = "instant"
+PROMPT = 60
+"""Tokens of whatever is asked."""
 ANSWER = "Six boxes of three make \\boxed{18}."
 
 
-def pages(tokens: int) -> dict[str, bytes]:
+def pages() -> dict[str, bytes]:
     """The answers that do not depend on the request."""
     return {
         "/v1/models": _json({"data": [{"id": MODEL, "max_model_len": 32_768}]}),
         "/version": _json({"version": "0.32.0"}),
-        "/tokenize": _json({"count": tokens}),
+        "/tokenize": _json({"count": PROMPT}),
     }
+
+
+class Counters:
+    """What all connections were asked for."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.generated = 0
+
+    def page(self) -> bytes:
+        """The page as vLLM writes it."""
+        counted = {
+            "prompt_tokens_total": self.samples * PROMPT,
+            "generation_tokens_total": self.generated,
+            "prefix_cache_hits_total": 0,
+            "prefix_cache_queries_total": self.samples * PROMPT,
+            "num_requests_running": 0,
+            "num_requests_waiting": 0,
+        }
+        lines = (f'vllm:{name}{{engine="0"}} {count}.0' for name, count in counted.items())
+        return "\n".join(lines).encode()
 
 
 def chunk(index: int, text: str, count: int, finish: str | None) -> bytes:
@@ -34,7 +58,7 @@ def chunk(index: int, text: str, count: int, finish: str | None) -> bytes:
         "logprobs": {"content": [token]},
         "finish_reason": finish,
     }
-    usage = {"prompt_tokens": 60, "completion_tokens": count}
+    usage = {"prompt_tokens": PROMPT, "completion_tokens": count}
     return b"data: " + json.dumps({"choices": [choice], "usage": usage}).encode() + b"\n\n"
 
 
@@ -43,16 +67,16 @@ def whole(samples: int, tokens: int) -> bytes:
     message = {"role": "assistant", "content": ANSWER}
     choices = [{"index": i, "message": message, "finish_reason": "stop"} for i in range(samples)]
     usage = {
-        "prompt_tokens": 60,
+        "prompt_tokens": PROMPT,
         "completion_tokens": samples * tokens,
-        "total_tokens": 60 + samples * tokens,
+        "total_tokens": PROMPT + samples * tokens,
     }
     return _json({"id": "1", "object": "chat.completion", "choices": choices, "usage": usage})
 
 
 def ending(samples: int, tokens: int) -> bytes:
     """The whole request's usage, and the end of the stream."""
-    usage = {"prompt_tokens": 60, "completion_tokens": samples * tokens}
+    usage = {"prompt_tokens": PROMPT, "completion_tokens": samples * tokens}
     last: dict[str, Any] = {"choices": [], "usage": usage}
     return b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n"
 
@@ -60,10 +84,11 @@ def ending(samples: int, tokens: int) -> bytes:
 class InstantServer(asyncio.Protocol):
     """One connection; keeps it open for the next request."""
 
-    def __init__(self, tokens: int, rate: float | None) -> None:
+    def __init__(self, tokens: int, rate: float | None, counters: Counters) -> None:
+        self._counters = counters
         self._tokens = tokens
         self._rate = rate
-        self._pages = pages(60)
+        self._pages = pages()
         self._whole: dict[int, bytes] = {}
         self._got = b""
         self._task: asyncio.Task[None] | None = None
@@ -90,12 +115,14 @@ class InstantServer(asyncio.Protocol):
             self._answer(head.split(b" ", 2)[1].decode(), rest[:size])
 
     def _answer(self, path: str, body: bytes) -> None:
-        page = self._pages.get(path)
+        page = self._counters.page() if path == "/metrics" else self._pages.get(path)
         if page is not None:
             self._transport.write(_head("application/json", len(page)) + page)
             return
         asked = json.loads(body)
         samples = int(asked.get("n", 1))
+        self._counters.samples += samples
+        self._counters.generated += samples * self._tokens
         if not asked.get("stream"):
             page = whole(samples, self._tokens)
             self._transport.write(_head("application/json", len(page)) + page)
@@ -148,7 +175,8 @@ def _json(page: dict[str, Any]) -> bytes:
 async def serve(tokens: int, rate: float | None) -> None:
     """Listen on the loopback address until ended."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: InstantServer(tokens, rate), "127.0.0.1", 0)
+    counters = Counters()
+    server = await loop.create_server(lambda: InstantServer(tokens, rate, counters), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from its_agent.answers import extract_answer
-from its_agent.backends.pool import PoolRow, RecordedSample, read_pool
+from its_agent.backends.pool_file import PoolRow, PoolSample, read_pool
 from its_agent.bench.first_request import answer_type
 from its_agent.bench.pool_bounds import Drawn, PoolProblem
 from its_agent.bench.problems import BenchProblem, is_right
@@ -20,7 +20,7 @@ def graded_pool(path: Path, ids: Collection[str]) -> list[PoolProblem]:
     Raises InvalidOption for a file that is no pool.
     """
     largest: dict[str, PoolRow] = {}
-    for row in read_pool(path):
+    for row in read_pool(path).rows:
         if row.id in ids and len(row.samples) > _size(largest.get(row.id)):
             largest[row.id] = row
     return [_graded(largest[name]) for name in sorted(largest)]
@@ -39,7 +39,7 @@ def _graded(row: PoolRow) -> PoolProblem:
     )
 
 
-def _drawn(sample: RecordedSample, gold: str, kind: AnswerType) -> Drawn:
+def _drawn(sample: PoolSample, gold: str, kind: AnswerType) -> Drawn:
     answer = extract_answer(sample.text, kind) if sample.finish == "stop" else None
     return Drawn(
         answer=None if answer is None else canonical(answer, kind),

@@ -22,7 +22,7 @@ async def held_problems(
 
     Raises InvalidInput when it has none, and InvalidOption for a file that is no pool.
     """
-    sampling = Request(messages=(), max_tokens=1, temperature=temperature, top_p=top_p)
+    sampling = Request(messages=(), max_tokens=512, temperature=temperature, top_p=top_p)
     async with aclosing(PoolBackend(pool)) as backend:
         held = [one for one in problems if await backend.supply(first_request(one, sampling))]
     if not held:
