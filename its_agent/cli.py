@@ -1,4 +1,4 @@
-"""The command `its-agent`: solve, strategies, bench, record, model."""
+"""The command `its-agent`: solve, strategies, bench, record, calibrate, model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from its_agent.terminal.bench import bench_app
 from its_agent.terminal.bench_bound import bound
 from its_agent.terminal.bench_report import report
 from its_agent.terminal.bench_run import run
+from its_agent.terminal.calibrate import calibrate
 from its_agent.terminal.failures import INTERRUPTED, exit_code, tell
 from its_agent.terminal.measures import early_stop, sandbox, speed
 from its_agent.terminal.model import model_app
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command(name="solve")(solve)
 app.command()(strategies)
+app.command()(calibrate)
 bench_app.command()(run)
 bench_app.command()(bound)
 bench_app.command()(report)

@@ -1,0 +1,126 @@
+"""The belief over answers: known values by hand, and what must hold of any."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
+
+EVEN = Habits(strength=2.0, spread=6.0)
+
+
+def after(*answers: int | None, success: float = 0.5, habits: Habits = EVEN) -> AnswerBelief:
+    start = AnswerBelief(success=success, habits=habits)
+    return start.after(Observation(answer=answer) for answer in answers)
+
+
+votes = st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=16)
+
+
+def test_one_answer_is_as_likely_as_a_sample_is_to_be_right() -> None:
+    """Γ(θ + 1) / (Γ(θ) θ) = 1, so its odds are those of the prior: m against 1 − m."""
+    assert after(7).best == (7, pytest.approx(0.5))
+    assert after(7, success=0.2).best[1] == pytest.approx(0.2)
+
+
+def test_two_equal_answers_by_hand() -> None:
+    """κ = 2, m = ½, θ = 6: B(3, 1) / B(1, 3) = 1, times Γ(8) / (Γ(6) · 6 · Γ(2)) = 42 / 6 = 7."""
+    assert after(7, 7).best == (7, pytest.approx(7 / 8))
+
+
+def test_two_different_answers_by_hand() -> None:
+    """For either: B(2, 2) / B(1, 3) = ½, times Γ(8) / (Γ(7) · 6) = 7 / 6: odds of 7 to 12."""
+    posterior = after(1, 2).posterior
+    assert posterior[1] == posterior[2] == pytest.approx((7 / 12) / (1 + 14 / 12))
+
+
+def test_a_sample_without_an_answer_speaks_for_a_hard_problem() -> None:
+    assert after(1, None).best[1] < after(1).best[1]
+
+
+def test_evidence_multiplies_the_odds_as_far_as_it_is_trusted() -> None:
+    trusting = Habits(strength=2.0, spread=6.0, trust=0.5)
+    start = AnswerBelief(success=0.5, habits=trusting)
+    told = start.after([Observation(answer=1, evidence=math.log(9))])
+    assert told.best[1] == pytest.approx(3 / 4), "the root of 9 to 1"
+    assert told.told({1: math.log(3)}).best[1] == pytest.approx(9 / 10), "verifiers count in full"
+
+
+def test_a_vote_of_double_weight_counts_as_two() -> None:
+    double = AnswerBelief(success=0.5, habits=EVEN).after([Observation(answer=1, weight=2.0)])
+    assert double.posterior == pytest.approx(after(1, 1).posterior)
+
+
+@given(votes)
+def test_the_posterior_is_one(answers: list[int | None]) -> None:
+    posterior = after(*answers).posterior
+    assert set(posterior) == {answer for answer in answers if answer is not None}
+    assert all(0 < one < 1 for one in posterior.values())
+    assert sum(posterior.values()) <= 1 + 1e-9
+
+
+@given(votes, st.randoms())
+def test_the_order_of_samples_does_not_matter(answers: list[int | None], chance: object) -> None:
+    shuffled = list(answers)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert after(*shuffled).posterior == pytest.approx(after(*answers).posterior)
+
+
+@given(votes)
+def test_another_vote_makes_no_answer_less_likely(answers: list[int | None]) -> None:
+    before = after(0, *answers).posterior[0]
+    assert after(0, 0, *answers).posterior[0] > before - 1e-9
+
+
+@given(st.integers(1, 12))
+def test_more_different_answers_make_the_next_sample_less_likely_right(seen: int) -> None:
+    assert after(*range(seen + 1)).next_success < after(*range(seen)).next_success
+
+
+def test_before_the_first_sample_the_next_is_right_as_often_as_expected() -> None:
+    assert after(success=0.3).next_success == pytest.approx(0.3)
+    assert after(success=0.3).best == (None, 0.0)
+
+
+@given(votes)
+def test_looking_ahead_loses_nothing_and_is_repeatable(answers: list[int | None]) -> None:
+    belief = after(*answers)
+    prospects = belief.prospects(seed=3)
+    assert prospects == belief.prospects(seed=3)
+    assert all(prospect.gain >= 0 for prospect in prospects)
+
+
+def test_one_more_sample_changes_nothing_where_two_can() -> None:
+    """Five votes against four: one more ties them at best, eight can turn the vote."""
+    gains = {p.samples: p.gain for p in after(*[1] * 6, *[2] * 4, habits=EVEN).prospects()}
+    assert gains[1] == 0
+    assert gains[8] > 0
+
+
+def test_the_first_sample_is_expected_to_bring_what_a_sample_is_worth() -> None:
+    (first, *_) = after(success=0.3).prospects(at_most=1)
+    assert first.gain == pytest.approx(0.3, abs=1e-9)
+
+
+def test_a_sure_answer_leaves_nothing_to_gain() -> None:
+    assert max(p.gain for p in after(*[1] * 16).prospects()) < 0.001
+
+
+def test_no_more_than_may_be_bought_is_looked_at() -> None:
+    assert [p.samples for p in after(1).prospects(at_most=5)] == [1, 2, 4]
+    assert after(1).prospects(at_most=0) == []
+
+
+def test_a_look_ahead_takes_less_than_two_milliseconds() -> None:
+    belief = after(*range(8), *range(4))
+    took: list[float] = []
+    for seed in range(20):
+        began = time.perf_counter()
+        belief.prospects(seed=seed)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.002
