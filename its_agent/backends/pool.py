@@ -54,14 +54,13 @@ class PoolBackend:
         self._chunk_tokens = chunk_tokens
         self.relative_cost = relative_cost
         self._pool = read_pool(map(Path, paths))
-        self._model = model or _only_model(self._name, self._pool)
-        self.rows = tuple(
-            row for row in self._pool.rows if (row.model or self._name) == self._model
-        )
+        self.model = model or _only_model(self._name, self._pool)
+        """Whose samples these are."""
+        self.rows = tuple(row for row in self._pool.rows if (row.model or self._name) == self.model)
         if not self.rows:
-            raise InvalidOption(f"{self._name} holds no samples of {self._model}")
+            raise InvalidOption(f"{self._name} holds no samples of {self.model}")
         self._shelves = _shelves(self.rows, seed)
-        self._fingerprint = Fingerprint(model=self._model, backend="pool", sampling={"seed": seed})
+        self._fingerprint = Fingerprint(model=self.model, backend="pool", sampling={"seed": seed})
         self._replay: ContextVar[Replay | None] = ContextVar("replay", default=None)
         self._outside = Replay()
 

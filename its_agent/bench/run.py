@@ -15,6 +15,8 @@ from its_agent.backends.recording import RecordingBackend
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
+from its_agent.bench.variant import agent_options
+from its_agent.difficulty.profile import Profile
 from its_agent.errors import BackendLost, InvalidInput, SolveFailed
 from its_agent.receipt import Fingerprint, Receipt
 from its_agent.verifiers import Sandbox
@@ -91,6 +93,7 @@ async def run_jobs(
     max_tokens: int = 512,
     temperature: float = 0.8,
     top_p: float = 0.95,
+    profile: Profile | None = None,
 ) -> None:
     """Make every run of the plan, `concurrency` problems at once, and hand over each.
 
@@ -100,7 +103,14 @@ async def run_jobs(
     """
     strategies = {job.strategy for jobs in plan for job in jobs}
     waiting = iter(plan)
-    make = partial(Agent, backend, max_tokens=max_tokens, temperature=temperature, top_p=top_p)
+    make = partial(
+        Agent,
+        backend,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        profile=profile,
+    )
     async with _agents(strategies, make) as agents:
         bench = Bench(
             agents=agents,
@@ -123,13 +133,10 @@ async def _agents(
     strategies: Collection[str], make: Callable[..., Agent]
 ) -> AsyncGenerator[Mapping[str, Agent]]:
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(make(**_options(name))) for name in strategies}
-
-
-def _options(name: str) -> dict[str, str]:
-    """A strategy by name, or a search with its step score: "beam:p_true"."""
-    strategy, _, step_score = name.partition(":")
-    return {"strategy": strategy} | ({"step_score": step_score} if step_score else {})
+        yield {
+            name: await stack.enter_async_context(make(**agent_options(name)))
+            for name in strategies
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,8 @@ class Plan:
     replay: Path | None = None
     orders: int = 1
     """How many orders of the pool's samples every strategy meets."""
+    folds: int = 0
+    """Parts of the pool, each met with a profile of the others; 0 for the shipped profile."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -44,7 +46,16 @@ class Plan:
             raise InvalidOption(f"--orders must be 1 or more, got {self.orders}")
         if self.orders > 1 and self.replay is None:
             raise InvalidOption("--orders are orders of a pool's samples: give --replay POOL too")
-        check_strategies(name.partition(":")[0] for name in self.strategies)
+        if self.folds and self.replay is None:
+            raise InvalidOption("--folds are parts of a pool: give --replay POOL too")
+        self._check_strategies()
+
+    def _check_strategies(self) -> None:
+        from its_agent.bench.variant import agent_options, strategy_of
+
+        check_strategies(map(strategy_of, self.strategies))
+        for name in self.strategies:
+            agent_options(name)
 
     @property
     def command(self) -> str:
@@ -61,7 +72,7 @@ class Plan:
             "--max-tokens": self.max_tokens,
             "--temperature": self.temperature,
             "--top-p": self.top_p,
-            **({"--replay": self.replay.name, "--orders": self.orders} if self.replay else live),
+            **(self._replaying if self.replay else live),
             "--out": self.out.name,
         }
         given = [("--exclude", path.name) for path in self.exclude]
@@ -73,6 +84,12 @@ class Plan:
             *(word for pair in given for word in pair),
         ]
         return shlex.join(words)
+
+    @property
+    def _replaying(self) -> dict[str, str | int | None]:
+        assert self.replay is not None
+        folds = self.folds or None
+        return {"--replay": self.replay.name, "--orders": self.orders, "--folds": folds}
 
     def jobs(
         self, problems: Sequence[BenchProblem], done: Collection[RunKey], *, order: int = 0

@@ -35,6 +35,7 @@ async def replay_runs(plan: Plan, pool: Path, console: Console) -> None:
         max_tokens=plan.max_tokens,
         temperature=plan.temperature,
         top_p=plan.top_p,
+        folds=plan.folds,
     )
 
 

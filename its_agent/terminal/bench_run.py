@@ -41,7 +41,9 @@ def run(
     ] = "500,1500,4000",
     strategies: Annotated[
         str,
-        typer.Option(help="Names with commas; a search also by its step score: beam:p_true."),
+        typer.Option(
+            help="Names with commas; with a step score, beam:p_true, or temperature, mbr@0.5."
+        ),
     ] = "adaptive,single_pass,self_consistency",
     concurrency: Annotated[int, typer.Option(help="Problems worked on at once.")] = 4,
     max_tokens: MaxTokens = 512,
@@ -58,6 +60,12 @@ def run(
     orders: Annotated[
         int, typer.Option(help="How many orders of the pool's samples all strategies meet.")
     ] = 1,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Fit the profile on the pool's other parts of so many; 0 for the shipped."
+        ),
+    ] = 0,
     model: Model = None,
     base_url: BaseUrl = None,
 ) -> None:
@@ -77,6 +85,7 @@ def run(
         record=record,
         replay=replay,
         orders=orders,
+        folds=folds,
     )
     console = Console(stderr=True)
     if replay is not None:
