@@ -14,6 +14,7 @@ from its_agent.graphs.step_scores import LIKELIHOOD, StepScore
 from its_agent.graphs.steps import PARAGRAPHS, Steps
 from its_agent.ledger import Ledger
 from its_agent.policy import Strategy
+from its_agent.policy.market import Market
 from its_agent.solution import Candidate, Message
 from its_agent.verifiers import Examiner, Result, Scorer, Verifier, Witness
 from its_agent.verifiers.programs import Programs
@@ -65,6 +66,8 @@ class Context:
     """What examiners, by name, have found out about answers."""
     programs: Programs | None = None
     """Runs samples that are programs; there is one where the strategy asks for them."""
+    market: Market | None = None
+    """Says what compute has to bring, where solves share a total."""
     durable: bool = False
     """The state is checkpointed, so that the run can be resumed."""
     notes: list[str] = field(default_factory=list[str])

@@ -122,6 +122,7 @@ async def situation_of(state: State, context: Context) -> Situation:
         remaining=context.ledger.unspent,
         prompt_tokens=state.prompt_tokens,
         max_tokens=context.settings.max_tokens,
+        unit_price=context.market.price if context.market else None,
         token_cost=context.backend.relative_cost,
         bought=Counter(step["path"] for step in state.steps),
         samples=len(ended),

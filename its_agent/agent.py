@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -18,13 +19,14 @@ from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices
 from its_agent.difficulty import SOURCES
 from its_agent.difficulty.profile import Profile, load_profile
 from its_agent.equality import AnswerEquality
-from its_agent.errors import InvalidOption, ItsAgentError
+from its_agent.errors import InvalidOption, ItsAgentError, SolveFailed
 from its_agent.events import Event, Sink
 from its_agent.graphs.context import Settings
 from its_agent.graphs.step_scores import LIKELIHOOD, StepFunction, StepScore, step_score_of
 from its_agent.graphs.steps import PARAGRAPHS, Steps, steps_named
 from its_agent.ledger import Ledger
 from its_agent.policy import strategy_named
+from its_agent.policy.market import Market
 from its_agent.solution import Exemplar, Message, Problem, Solution, flaw_of
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
@@ -122,20 +124,32 @@ class Agent:
         ledger: Ledger | None = None,
         stop: StopSignal | None = None,
         thread_id: str | None = None,
+        market: Market | None = None,
     ) -> Solution:
         """Solve one problem inside a budget of compute units, or a Budget.
 
-        `ledger` is a budget that this solve shares with others: both limits hold. `stop` ends the
-        solve from outside; like a deadline it leaves the best answer so far. `thread_id` names
-        the run, so that `aresume` can take it up again.
+        `ledger` is a budget that this solve shares with others: both limits hold. `market` says
+        what compute has to bring, and learns what the solve has cost, so that many solves spend
+        where it pays most. `stop` ends the solve from outside; like a deadline it leaves the best
+        answer so far. `thread_id` names the run, so that `aresume` can take it up again.
 
         Raises InvalidProblem, InvalidBudget, BudgetTooSmall, PromptTooLong, UnknownModel,
         InvalidOption or BackendUnreachable before any spend, and SolveFailed, with the receipt,
         when the backend was lost, or the time was up, before the first sample.
         """
-        options = self._options(ledger, stop, thread_id)
-        given, budget = Problem.of(problem), Budget.of(max_compute_budget)
-        return await self._solver.solve(given, budget, options)
+        options = replace(self._options(ledger, stop, thread_id), market=market)
+        cost = 0
+        try:
+            given, budget = Problem.of(problem), Budget.of(max_compute_budget)
+            solution = await self._solver.solve(given, budget, options)
+            cost = solution.receipt.spent.compute
+        except SolveFailed as failure:
+            cost = failure.receipt.spent.compute
+            raise
+        finally:
+            if market is not None:
+                market.ended(cost)
+        return solution
 
     async def astream(
         self,
@@ -191,29 +205,43 @@ class Agent:
         stop: StopSignal | None = None,
     ) -> list[Solution | ItsAgentError]:
         """Solve many problems, `concurrency` at once, each inside its own budget and all of them
-        inside the total.
+        inside the total, which is spent where it pays most: one price holds for all, and follows
+        what is left of the total for each, so that the hard ones share what the easy ones save.
 
         Returns, in the order of the problems, a Solution or the error that its solve ended with:
         one failure does not lose the others' work.
         """
-        total = None
+        given, each, total = list(problems), Budget.of(max_compute_budget), None
         if total_compute_budget is not None:
             clock = asyncio.get_running_loop().time
             total = Ledger(Budget.of(total_compute_budget), prices=self._prices, clock=clock)
+        market = self._market(total, len(given))
         places = asyncio.Semaphore(int(_within("concurrency", concurrency, 1, 1 << 16)))
+        waiting = len(given)
 
         async def one(problem: ProblemLike) -> Solution | ItsAgentError:
+            nonlocal waiting
             async with places:
+                waiting -= 1
+                budget = each if market is None else _allowed(each, market.allowance(waiting))
                 try:
                     return await self.asolve(
-                        problem, max_compute_budget=max_compute_budget, ledger=total, stop=stop
+                        problem, max_compute_budget=budget, ledger=total, stop=stop, market=market
                     )
                 except ItsAgentError as error:
                     return error
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(problem)) for problem in problems]
+            tasks = [group.create_task(one(problem)) for problem in given]
         return [task.result() for task in tasks]
+
+    def _market(self, total: Ledger | None, problems: int) -> Market | None:
+        """For strategies that weigh what compute brings against its price."""
+        if total is None or total.budget.compute is None or not problems:
+            return None
+        if not self._solver.strategy.estimates:
+            return None
+        return Market(total=total.budget.compute, problems=problems)
 
     def solve(
         self,
@@ -294,6 +322,13 @@ def solve(
             return await agent.asolve(problem, max_compute_budget=max_compute_budget)
 
     return loop.run(once())
+
+
+def _allowed(budget: Budget, most: int | None) -> Budget:
+    """The budget with no more compute than that."""
+    if most is None or (budget.compute is not None and budget.compute <= most):
+        return budget
+    return replace(budget, compute=most)
 
 
 def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:

@@ -28,6 +28,7 @@ from its_agent.graphs.thread import charge, find, has_begun, thread
 from its_agent.ledger import SOLVE, Ledger
 from its_agent.places import Places
 from its_agent.policy import Strategy
+from its_agent.policy.market import Market
 from its_agent.preflight import counted, initial_state
 from its_agent.solution import Candidate, Exemplar, Problem, Solution
 from its_agent.stop_signal import StopSignal
@@ -45,6 +46,8 @@ class RunOptions:
     stop: StopSignal | None = None
     thread_id: str | None = None
     """Names the run in the checkpointer."""
+    market: Market | None = None
+    """Sets the price of compute for the run and for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +249,7 @@ class Solver:
             witnesses=self.witnesses,
             scorers=self.scorers,
             programs=Programs(self.sandbox) if self.sandbox else None,
+            market=options.market,
             durable=options.thread_id is not None,
             notes=notes,
             paid=paid or [],

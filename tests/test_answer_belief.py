@@ -24,13 +24,13 @@ votes = st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=16)
 
 def test_one_answer_is_as_likely_as_a_sample_is_to_be_right() -> None:
     """Γ(θ + 1) / (Γ(θ) θ) = 1, so its odds are those of the prior: m against 1 − m."""
-    assert after(7).best == (7, pytest.approx(0.5))
+    assert after(7).posterior == {7: pytest.approx(0.5)}
     assert after(7, success=0.2).best[1] == pytest.approx(0.2)
 
 
 def test_two_equal_answers_by_hand() -> None:
     """κ = 2, m = ½, θ = 6: B(3, 1) / B(1, 3) = 1, times Γ(8) / (Γ(6) · 6 · Γ(2)) = 42 / 6 = 7."""
-    assert after(7, 7).best == (7, pytest.approx(7 / 8))
+    assert after(7, 7).posterior == {7: pytest.approx(7 / 8)}
 
 
 def test_two_different_answers_by_hand() -> None:

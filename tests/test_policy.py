@@ -119,7 +119,7 @@ def test_where_a_check_knows_the_right_sample_its_expected_price_decides(
         assert bought(decision).path == "attempts"
     else:
         assert stopped(decision).reason == "no_gain"
-        assert f"{300 / success:,.0f} of the {units} units" in decision.why
+        assert f"{300 / success:,.0f} units with {units} left" in decision.why
 
 
 def test_without_a_limit_on_compute_a_hopeless_check_is_given_up_by_belief() -> None:

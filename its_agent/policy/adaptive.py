@@ -13,7 +13,7 @@ from typing import Literal
 
 from its_agent.policy.fixed import OUT_OF_BUDGET, WAVE
 from its_agent.policy.protocol import Buy, Decision, Situation, Stop
-from its_agent.policy.value import worth
+from its_agent.policy.value import PRICE, price, worth
 from its_agent.prompts import STRATEGY_ARMS
 
 Difficulty = Literal["easy", "medium", "hard", "hopeless"]
@@ -98,8 +98,8 @@ def _first(situation: Situation) -> Decision:
 
 def _next(situation: Situation) -> Decision:
     if situation.has_checks:
-        hopeless = situation.remaining.compute is None and difficulty(situation) == "hopeless"
-        return _give_up(situation) if hopeless else _wave(situation)
+        is_hopeless = difficulty(situation) == "hopeless" and not _has_a_price(situation)
+        return _give_up(situation) if is_hopeless else _wave(situation)
     arm = _arm(situation)
     at_most = min(situation.room(), situation.left(arm), PLATEAU - situation.samples)
     return worth(situation, arm=arm, at_most=at_most)
@@ -123,7 +123,7 @@ def _so_far(situation: Situation) -> str:
 
 def _has_a_price(situation: Situation) -> bool:
     """Whether a check will know the right sample, and a limit says what it may cost."""
-    return situation.has_checks and situation.remaining.compute is not None
+    return situation.has_checks and price(situation) > 0
 
 
 def _success_price(situation: Situation) -> float:
@@ -132,15 +132,16 @@ def _success_price(situation: Situation) -> float:
 
 
 def _is_too_dear(situation: Situation) -> bool:
-    left = situation.remaining.compute or 0
-    return _has_a_price(situation) and _success_price(situation) > PATIENCE * left
+    if not _has_a_price(situation):
+        return False
+    return _success_price(situation) > PATIENCE * PRICE / price(situation)
 
 
 def _too_dear(situation: Situation) -> Decision:
     return Stop(
         reason="no_gain",
         why=f"{_outlook(situation)}; {_so_far(situation)}, and a right one is expected to cost "
-        f"{_success_price(situation):,.0f} of the {situation.remaining.compute} units left",
+        f"{_success_price(situation):,.0f} units with {situation.remaining.compute} left",
     )
 
 

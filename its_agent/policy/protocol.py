@@ -80,6 +80,8 @@ class Situation:
     """Tokens of the usual prompt."""
     max_tokens: int
     """Most tokens a sample may have."""
+    unit_price: float | None = None
+    """Chance to be right that a compute unit has to bring, where solves share a market."""
     token_cost: float = 1.0
     """Compute units a token of this model costs."""
     bought: Mapping[Path, int]

@@ -4,6 +4,7 @@ their price (Russell and Wefald 1991; Hay et al., arXiv 1207.5879, on looking se
 
 from __future__ import annotations
 
+from its_agent.policy.fixed import WAVE
 from its_agent.policy.protocol import Buy, Situation, Stop
 from its_agent.selection.judgement import AGREED
 
@@ -13,13 +14,17 @@ rises as the budget shrinks."""
 
 
 def price(situation: Situation) -> float:
-    """Chance to be right that a compute unit has to bring; 0 where compute has no limit."""
+    """Chance to be right that a compute unit has to bring: the market's, where there is one, else
+    by what is left; 0 where compute has no limit."""
+    if situation.unit_price is not None:
+        return situation.unit_price
     left = situation.remaining.compute
     return 0.0 if left is None else PRICE / max(1, left)
 
 
 def worth(situation: Situation, *, arm: str, at_most: int) -> Buy | Stop:
-    """The number of further samples that brings most beyond its price, or a stop."""
+    """A wave of the number of further samples that brings most beyond its price, or a stop. What
+    many samples are worth is a reason to buy some of them, and to look again."""
     outlook = situation.outlook
     assert outlook is not None
     each = price(situation) * situation.sample_price
@@ -36,4 +41,5 @@ def worth(situation: Situation, *, arm: str, at_most: int) -> Buy | Stop:
     )
     if best.gain <= each * best.samples:
         return Stop(reason="confident" if outlook.best[1] >= AGREED else "no_gain", why=told)
-    return Buy(path="attempts", arm=arm, samples=best.samples, until_decided=True, why=told)
+    samples = min(best.samples, WAVE)
+    return Buy(path="attempts", arm=arm, samples=samples, until_decided=True, why=told)
