@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from its_agent import Budget
 from its_agent.backends import Reply, ScriptedBackend
 from its_agent.backends.metered import MeteredBackend
+from its_agent.difficulty.profile import profile_of
 from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
 from its_agent.graphs.context import Context, Settings
@@ -91,6 +92,7 @@ async def test_the_checkpointed_state_is_plain_data(monkeypatch: pytest.MonkeyPa
             emit=emit,
             equality=equality,
             strategy=STRATEGIES["adaptive"],
+            profile=profile_of("scripted"),
             settings=Settings(sources=frozenset()),
         )
         graph = solve_graph().compile(checkpointer=saver)

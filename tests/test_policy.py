@@ -128,6 +128,11 @@ def test_without_a_limit_on_compute_a_hopeless_check_is_given_up_by_belief() -> 
     assert bought(adaptive(replace(situation, belief=believing(0.2)))).path == "attempts"
 
 
+def test_what_no_sample_passes_up_to_the_plateau_is_given_up() -> None:
+    situation = replace(SAMPLED, has_checks=True, samples=PLATEAU, remaining=left(100_000))
+    assert stopped(adaptive(situation)).reason == "no_gain"
+
+
 def test_beyond_the_plateau_every_other_way_is_tried_once() -> None:
     ways: list[str] = []
     situation = replace(SAMPLED, samples=PLATEAU, remaining=left(100_000))

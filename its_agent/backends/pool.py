@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +11,15 @@ from pathlib import Path
 from its_agent.backends.pool_file import Pool, PoolRow, read_pool
 from its_agent.backends.pool_reader import PoolReader
 from its_agent.backends.protocol import Capability, Offer, Request, StreamItem, Tokens
-from its_agent.backends.shelves import Replay, Shelves, drawn, is_kept, pieces, start_of
+from its_agent.backends.shelves import (
+    Replay,
+    Shelves,
+    drawn,
+    in_order,
+    is_kept,
+    pieces,
+    start_of,
+)
 from its_agent.errors import InvalidOption, ScriptExhausted
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
@@ -160,7 +167,7 @@ def _shelves(rows: Iterable[PoolRow], seed: int) -> Shelves:
     for row in rows:
         shelves.keep(row)
     for key, shelf in shelves.by_key.items():
-        random.Random(f"{seed}/{key}").shuffle(shelf.samples)
+        shelf.samples = in_order(shelf.samples, key, seed)
     return shelves
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from its_agent.backends.pool_file import PoolRow, PoolSample
 from its_agent.backends.protocol import Delta, Request
@@ -17,6 +18,7 @@ READ_TOKENS = 4
 full length, and cut to what is asked for."""
 
 Key: TypeAlias = str
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,9 +49,7 @@ class Shelves:
     def keep(self, row: PoolRow) -> None:
         """Put a row's samples behind those of the same request."""
         conversation = said(row.conversation)
-        read = row.max_tokens if row.max_tokens <= READ_TOKENS else None
-        key = _key(conversation, row.temperature, row.top_p, row.choices, read)
-        shelf = self.by_key.setdefault(key, Shelf())
+        shelf = self.by_key.setdefault(key_of_row(row), Shelf())
         shelf.prompt_tokens = row.prompt_tokens
         shelf.samples.extend(row.samples)
         self._prompts[conversation] = row.prompt_tokens
@@ -83,6 +83,19 @@ def key_of(request: Request) -> Key:
     read = request.max_tokens if request.max_tokens <= READ_TOKENS else None
     sampling = (request.temperature, request.top_p, request.choices, read)
     return _key(said(request.messages), *sampling)
+
+
+def key_of_row(row: PoolRow) -> Key:
+    """The key of the requests that a row's samples answer."""
+    read = row.max_tokens if row.max_tokens <= READ_TOKENS else None
+    return _key(said(row.conversation), row.temperature, row.top_p, row.choices, read)
+
+
+def in_order(samples: Iterable[T], key: Key, seed: int) -> list[T]:
+    """A request's samples in the order of a seed, which is another one for each request."""
+    listed = list(samples)
+    random.Random(f"{seed}/{key}").shuffle(listed)
+    return listed
 
 
 def said(messages: Sequence[Message]) -> Key:

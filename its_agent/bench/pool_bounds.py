@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import fsum
 
+from its_agent.backends.shelves import in_order
 from its_agent.bench.bound import pass_at
 from its_agent.bench.curve import Point
 from its_agent.bench.per_problem import Outcomes, Setting, average
@@ -35,6 +35,8 @@ class PoolProblem:
     id: str
     prompt_tokens: int
     samples: tuple[Drawn, ...]
+    key: str = ""
+    """Of the request that they answer; decides on their orders."""
 
     def pass_at(self, k: int) -> float:
         """The chance that k of the samples hold a right one."""
@@ -60,9 +62,7 @@ class PoolProblem:
 
     def in_order(self, order: int) -> PoolProblem:
         """The same samples as a PoolBackend serves them under the seed `order`."""
-        samples = list(self.samples)
-        random.Random(f"{order}/{self.id}").shuffle(samples)
-        return replace(self, samples=tuple(samples))
+        return replace(self, samples=tuple(in_order(self.samples, self.key, order)))
 
 
 def clairvoyant(problems: Sequence[PoolProblem]) -> Point:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from its_agent.answers import extract_answer
 from its_agent.backends.pool_file import PoolRow, PoolSample, read_pool
+from its_agent.backends.shelves import key_of_row
 from its_agent.bench.first_request import answer_type
 from its_agent.bench.pool_bounds import Drawn, PoolProblem
 from its_agent.bench.problems import BenchProblem, is_right
@@ -34,6 +35,7 @@ def _graded(row: PoolRow) -> PoolProblem:
     kind = answer_type(BenchProblem(id=row.id, problem=row.problem, answer=row.answer))
     return PoolProblem(
         id=row.id,
+        key=key_of_row(row),
         prompt_tokens=row.prompt_tokens,
         samples=tuple(_drawn(sample, row.answer, kind) for sample in row.samples),
     )

@@ -53,7 +53,7 @@ def adaptive(situation: Situation) -> Decision:
     if _is_too_dear(situation):
         return _too_dear(situation)
     if situation.samples >= PLATEAU:
-        return _within_supply(_another_way(situation), situation)
+        return _within_supply(_beyond_the_plateau(situation), situation)
     return _within_supply(_next(situation), situation)
 
 
@@ -157,6 +157,10 @@ def _open_ended(situation: Situation) -> Decision:
     )
 
 
+def _beyond_the_plateau(situation: Situation) -> Decision:
+    return _give_up(situation) if situation.has_checks else _another_way(situation)
+
+
 def _another_way(situation: Situation) -> Decision:
     """What was not tried yet, if as many votes of the usual kind would be worth their price."""
     ways = OTHER_WAYS if situation.can_search else OTHER_WAYS[1:]
@@ -164,10 +168,9 @@ def _another_way(situation: Situation) -> Decision:
     if way is None:
         return Stop(reason="no_gain", why="every way was tried and the vote is not settled")
     samples = min(WAVE, situation.room())
-    if not situation.has_checks:
-        decision = worth(situation, arm=way, at_most=samples)
-        if isinstance(decision, Stop):
-            return decision
+    decision = worth(situation, arm=way, at_most=samples)
+    if isinstance(decision, Stop):
+        return decision
     why = f"{situation.samples} samples have not settled the vote; another way to look at it"
     if way == SEARCH:
         return Buy(path="search", arm=SEARCH, samples=WAVE, why=why, share=SEARCH_SHARE)
