@@ -7,6 +7,14 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from its_agent.difficulty.claims import (
+    Claim,
+    bins,
+    brier,
+    by_chance,
+    calibration_error,
+    constant_brier,
+)
 from its_agent.difficulty.fit import belief_at, fit, imported, logistic, moments
 from its_agent.difficulty.graded import GradedProblem
 from its_agent.difficulty.profile import Bin, Confidence, Profile, Quality
@@ -17,8 +25,6 @@ FEW_PROBLEMS = 50
 """Fewer than these and the profile says so."""
 FEW_SAMPLES = 100
 """Of an arm."""
-BINS = 10
-PERFECT_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,7 @@ class Fold:
 class Outcome:
     """An answer that would have been given, how sure one was of it, and whether it was right."""
 
+    problem: str
     fold: int
     probability: float
     is_right: bool
@@ -84,7 +91,9 @@ def outcomes(fold: Fold, number: int, *, seed: int = 0) -> Iterator[Outcome]:
         answer, probability = belief_at(fold.profile, moment).best
         if answer is not None:
             is_right = answer == moment.problem.right_answer
-            yield Outcome(fold=number, probability=probability, is_right=is_right)
+            yield Outcome(
+                problem=moment.problem.id, fold=number, probability=probability, is_right=is_right
+            )
 
 
 def fitted_confidence(seen: Sequence[Outcome]) -> Confidence:
@@ -97,59 +106,40 @@ def fitted_confidence(seen: Sequence[Outcome]) -> Confidence:
     return Confidence(slope=float(fitted.coef_[0][0]), intercept=float(fitted.intercept_[0]))
 
 
-def _told(seen: Sequence[Outcome]) -> list[tuple[float, bool]]:
+def _told(seen: Sequence[Outcome]) -> list[Claim]:
     """Each with the confidence of a scaling that was fitted on the other folds."""
     scalings = {
         fold: fitted_confidence([one for one in seen if one.fold != fold])
         for fold in {one.fold for one in seen}
     }
-    return [(scalings[one.fold].of(one.probability), one.is_right) for one in seen]
+    return [
+        Claim(
+            problem=one.problem,
+            confidence=scalings[one.fold].of(one.probability),
+            right=one.is_right,
+        )
+        for one in seen
+    ]
 
 
-def _quality(told: Sequence[tuple[float, bool]], *, problems: int) -> Quality:
-    share = sum(is_right for _, is_right in told) / len(told)
-    bins = _bins(told)
+def _quality(told: Sequence[Claim], *, problems: int) -> Quality:
+    chance = by_chance(told)
+    ranked = imported("sklearn.metrics").roc_auc_score(
+        [one.right for one in told], [one.confidence for one in told]
+    )
     return Quality(
         problems=problems,
-        brier=sum((confidence - is_right) ** 2 for confidence, is_right in told) / len(told),
-        brier_of_constant=share * (1 - share),
-        ece=_ece(bins),
-        ece_if_perfect=_ece_if_perfect([confidence for confidence, _ in told]),
-        auroc=float(
-            imported("sklearn.metrics").roc_auc_score(
-                [is_right for _, is_right in told], [confidence for confidence, _ in told]
-            )
+        brier=brier(told),
+        brier_of_constant=constant_brier(told),
+        ece=calibration_error(told),
+        ece_if_perfect=chance.mean,
+        ece_if_perfect_at_most=chance.most,
+        auroc=float(ranked),
+        reliability=tuple(
+            Bin(confidence=one.confidence, right=one.accuracy, count=one.claims)
+            for one in bins(told)
         ),
-        reliability=tuple(bins),
     )
-
-
-def _bins(told: Sequence[tuple[float, bool]]) -> list[Bin]:
-    grouped: dict[int, list[tuple[float, bool]]] = {}
-    for confidence, is_right in told:
-        grouped.setdefault(min(BINS - 1, int(confidence * BINS)), []).append((confidence, is_right))
-    return [
-        Bin(
-            confidence=sum(confidence for confidence, _ in listed) / len(listed),
-            right=sum(is_right for _, is_right in listed) / len(listed),
-            count=len(listed),
-        )
-        for _, listed in sorted(grouped.items())
-    ]
-
-
-def _ece(bins: Sequence[Bin]) -> float:
-    total = sum(one.count for one in bins)
-    return sum(abs(one.confidence - one.right) * one.count for one in bins) / total
-
-
-def _ece_if_perfect(confidences: Sequence[float], *, seed: int = 0) -> float:
-    chance = random.Random(seed)
-    drawn = [
-        _ece(_bins([(confidence, chance.random() < confidence) for confidence in confidences]))
-        for _ in range(PERFECT_DRAWS)
-    ]
-    return sum(drawn) / len(drawn)
 
 
 def _logit(probability: float) -> float:

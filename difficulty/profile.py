@@ -102,7 +102,9 @@ class Quality(_Part):
     ece: float
     """Expected calibration error over ten bins."""
     ece_if_perfect: float
-    """What perfectly calibrated confidences would show at that number of answers."""
+    """What perfectly calibrated confidences would show at that number of problems, on average."""
+    ece_if_perfect_at_most: float
+    """What 95% of such draws stay below."""
     auroc: float
     """Whether right answers have the higher confidence."""
     reliability: tuple[Bin, ...]

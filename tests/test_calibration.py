@@ -9,17 +9,17 @@ from bench_runs import a_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from its_agent.bench.calibration import (
+from its_agent.bench.calibration import claims
+from its_agent.bench.reliability_chart import reliability_chart
+from its_agent.difficulty.claims import (
     Bin,
     Claim,
     bins,
     brier,
     by_chance,
     calibration_error,
-    claims,
     constant_brier,
 )
-from its_agent.bench.reliability_chart import reliability_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 CLAIMS = st.lists(

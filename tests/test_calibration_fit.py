@@ -78,8 +78,8 @@ def test_fewer_problems_than_folds_are_refused() -> None:
 
 def test_confidences_are_stretched_to_what_was_right() -> None:
     """Half of what was called 90% is right: even chances."""
-    seen = [Outcome(fold=0, probability=0.9, is_right=bool(n % 2)) for n in range(400)]
-    seen += [Outcome(fold=0, probability=0.1, is_right=False) for _ in range(400)]
+    seen = [Outcome(problem="p", fold=0, probability=0.9, is_right=bool(n % 2)) for n in range(400)]
+    seen += [Outcome(problem="p", fold=0, probability=0.1, is_right=False) for _ in range(400)]
     told = fitted_confidence(seen)
     assert told.of(0.9) == pytest.approx(0.5, abs=0.03)
     assert told.of(0.1) < 0.05

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from its_agent.bench.calibration import (
+from its_agent.bench.calibration import claims
+from its_agent.bench.markdown import percent, table
+from its_agent.bench.per_problem import average
+from its_agent.bench.table import Cell
+from its_agent.difficulty.claims import (
     SIMULATIONS,
     brier,
     by_chance,
     calibration_error,
-    claims,
     constant_brier,
 )
-from its_agent.bench.markdown import percent, table
-from its_agent.bench.per_problem import average
-from its_agent.bench.table import Cell
 
 _HEAD = (
     "budget | strategy | answers | confidence, mean | accuracy | Brier | of a constant "

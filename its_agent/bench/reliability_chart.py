@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
-from its_agent.bench.calibration import Claim, bins
 from its_agent.bench.svg import COLOURS, Frame, circle, line
+from its_agent.difficulty.claims import Claim, bins
 
 _LEAST, _LARGEST = 3.0, 12.0
 """Radius of a bin with hardly a claim, and what a bin with all of them adds to it."""
