@@ -14,7 +14,7 @@ from its_agent.selection.stop_rules import BetaLead, UnanimousWave
 SAMPLING = (
     Strategy(
         name="adaptive",
-        summary="what pays next, by difficulty and what is left; the point of the project",
+        summary="what is expected to bring more than its price; the point of the project",
         policy=adaptive,
         estimates=True,
         cost="until the vote is settled, or nothing more pays",
