@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from its_agent.difficulty.answer_belief import AnswerBelief, Observation
@@ -65,8 +66,12 @@ def by_belief(belief: AnswerBelief, candidates: Sequence[Candidate], clusters: C
     places = [place for place, cluster in enumerate(clusters) if cluster == best]
     chosen = max(
         places if best is not None else [],
-        key=lambda place: (candidates[place].mean_logprob or 0.0, -place),
+        key=lambda place: (_surety(candidates[place]), -place),
         default=None,
     )
     standings = standings_of(candidates, clusters, weights)
     return Choice(weights=weights, standings=standings, chosen=chosen)
+
+
+def _surety(candidate: Candidate) -> float:
+    return -math.inf if candidate.mean_logprob is None else candidate.mean_logprob

@@ -15,6 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from its_agent import loop
 from its_agent.backends.connect import connect
 from its_agent.backends.protocol import Backend
+from its_agent.batch import solve_each
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices
 from its_agent.difficulty import SOURCES
 from its_agent.difficulty.profile import Profile, load_profile
@@ -211,29 +212,24 @@ class Agent:
         Returns, in the order of the problems, a Solution or the error that its solve ended with:
         one failure does not lose the others' work.
         """
-        given, each, total = list(problems), Budget.of(max_compute_budget), None
+        given, total = list(problems), None
         if total_compute_budget is not None:
             clock = asyncio.get_running_loop().time
             total = Ledger(Budget.of(total_compute_budget), prices=self._prices, clock=clock)
         market = self._market(total, len(given))
-        places = asyncio.Semaphore(int(_within("concurrency", concurrency, 1, 1 << 16)))
-        waiting = len(given)
 
-        async def one(problem: ProblemLike) -> Solution | ItsAgentError:
-            nonlocal waiting
-            async with places:
-                waiting -= 1
-                budget = each if market is None else _allowed(each, market.allowance(waiting))
-                try:
-                    return await self.asolve(
-                        problem, max_compute_budget=budget, ledger=total, stop=stop, market=market
-                    )
-                except ItsAgentError as error:
-                    return error
+        async def solve_one(problem: ProblemLike, budget: Budget) -> Solution:
+            return await self.asolve(
+                problem, max_compute_budget=budget, ledger=total, stop=stop, market=market
+            )
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(problem)) for problem in given]
-        return [task.result() for task in tasks]
+        return await solve_each(
+            given,
+            solve_one,
+            budget=Budget.of(max_compute_budget),
+            market=market,
+            concurrency=int(_within("concurrency", concurrency, 1, 1 << 16)),
+        )
 
     def _market(self, total: Ledger | None, problems: int) -> Market | None:
         """For strategies that weigh what compute brings against its price."""
@@ -322,13 +318,6 @@ def solve(
             return await agent.asolve(problem, max_compute_budget=max_compute_budget)
 
     return loop.run(once())
-
-
-def _allowed(budget: Budget, most: int | None) -> Budget:
-    """The budget with no more compute than that."""
-    if most is None or (budget.compute is not None and budget.compute <= most):
-        return budget
-    return replace(budget, compute=most)
 
 
 def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 
 import pytest
@@ -65,9 +66,11 @@ def test_the_posterior_is_one(answers: list[int | None]) -> None:
 
 
 @given(votes, st.randoms())
-def test_the_order_of_samples_does_not_matter(answers: list[int | None], chance: object) -> None:
+def test_the_order_of_samples_does_not_matter(
+    answers: list[int | None], chance: random.Random
+) -> None:
     shuffled = list(answers)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    chance.shuffle(shuffled)
     assert after(*shuffled).posterior == pytest.approx(after(*answers).posterior)
 
 

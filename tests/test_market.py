@@ -69,7 +69,13 @@ def test_traffic_that_costs_too_much_is_priced_higher_than_traffic_that_does_not
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"total": 9}, {"total": 9, "problems": 3, "per_problem": 3.0}]
+    "options",
+    [
+        {},
+        {"total": 9},
+        {"total": 9, "per_problem": 3.0},
+        {"total": 9, "problems": 3, "per_problem": 3.0},
+    ],
 )
 def test_a_market_has_a_total_or_a_share(options: dict[str, int]) -> None:
     with pytest.raises(InvalidOption, match="either a total"):

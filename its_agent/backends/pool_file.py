@@ -184,6 +184,7 @@ def _read(path: Path) -> bytes:
 
 
 def _line(path: Path, number: int, line: bytes) -> PoolRow | ReadingRow:
+    """A line that begins with its reader is a reading."""
     kind = ReadingRow if line.startswith(b'{"reader"') else PoolRow
     try:
         return kind.model_validate_json(line)

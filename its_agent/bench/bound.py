@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from math import comb
 
 from its_agent.answers import extract_answer
-from its_agent.backends.protocol import Request, Tokens
+from its_agent.backends.protocol import Request
 from its_agent.backends.recording import RecordingBackend
+from its_agent.bench.collected import texts_of
 from its_agent.bench.first_request import answer_type, first_request
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run
 from its_agent.bench.table import cells
+from its_agent.bench.together import together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,9 @@ async def measure_coverage(
         on_problem(covered)
         return covered
 
-    return list(await asyncio.gather(*map(one, problems)))
+    async with together() as group:
+        tasks = [group.create_task(one(problem)) for problem in problems]
+    return [task.result() for task in tasks]
 
 
 async def _covered(
@@ -79,7 +82,7 @@ async def _covered(
 ) -> Coverage:
     warm, kind = first_request(problem, base), answer_type(problem)
     cold = replace(warm, n=1, temperature=0.0, top_p=1.0)
-    (greedy, _), (texts, told) = [await _texts(backend, request) for request in (cold, warm)]
+    (greedy, _), (texts, told) = [await texts_of(backend, request) for request in (cold, warm)]
     rights = [
         await grader.is_right(problem, text and extract_answer(text, kind))
         for text in (*greedy, *texts)
@@ -92,20 +95,6 @@ async def _covered(
         prompt_tokens=told.prompt,
         tokens=told.completion,
     )
-
-
-async def _texts(backend: RecordingBackend, request: Request) -> tuple[list[str | None], Tokens]:
-    """The texts in their order, None for one that was cut off, and the counts."""
-    texts, ended = [""] * request.n, [False] * request.n
-    counts = Tokens(prompt=0, cached_prompt=0, completion=0)
-    async with aclosing(backend.stream(request)) as items:
-        async for item in items:
-            if isinstance(item, Tokens):
-                counts = item
-                continue
-            texts[item.index] += item.text
-            ended[item.index] = ended[item.index] or item.finish == "stop"
-    return [text if whole else None for text, whole in zip(texts, ended, strict=True)], counts
 
 
 def coverage_section(

@@ -9,19 +9,15 @@ from typing import Any
 
 from its_agent.answers import extract_answer
 from its_agent.backends.counters import settled_counters
+from its_agent.bench.first_request import Posed
 from its_agent.bench.grading import Grader
 from its_agent.bench.peer_price import Price, price
 from its_agent.bench.peer_process import Answered, Failure, PeerProcess
-from its_agent.bench.problems import BenchProblem
 from its_agent.bench.run import Job
 from its_agent.bench.runs import Run, Sample
 from its_agent.bench.tap import Tap
-from its_agent.budget import Budget
 from its_agent.errors import BackendLost
-from its_agent.preflight import initial_state
-from its_agent.prompts import ask
 from its_agent.receipt import Fingerprint
-from its_agent.solution import AnswerType, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +41,6 @@ class Setting:
             "temperature": self.temperature,
             "top_p": self.top_p,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posed:
-    """A problem in the words that the product itself puts it in."""
-
-    messages: Sequence[Message]
-    arm: str
-    answer_type: AnswerType
-
-    @classmethod
-    def of(cls, problem: BenchProblem) -> Posed:
-        """Put a problem."""
-        state = initial_state(problem.posed, Budget(compute=1), "single_pass")
-        arm = "plain" if state.answer_type == "text" else "step_by_step"
-        messages = ask(arm, state.messages, state.answer_type)
-        return cls(messages=messages, arm=arm, answer_type=state.answer_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

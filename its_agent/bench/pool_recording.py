@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from its_agent.backends.account import Account
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.pool_file import Pool, ReadingRow, append_line
-from its_agent.backends.protocol import Delta, Request
+from its_agent.backends.protocol import Request
 from its_agent.backends.recording import Label, RecordingBackend
 from its_agent.backends.shelves import READ_TOKENS, said
 from its_agent.backends.text_reader import TextReader
 from its_agent.bench.arms import SampledArm
+from its_agent.bench.collected import texts_of
+from its_agent.bench.first_request import Posed
 from its_agent.bench.problems import BenchProblem
+from its_agent.bench.together import together
 from its_agent.budget import Budget
 from its_agent.errors import BackendLost
 from its_agent.events import Emitter
 from its_agent.ledger import Ledger
-from its_agent.preflight import initial_state
-from its_agent.prompts import ask
 from its_agent.solution import Message
 from its_agent.verifiers import Conversation, Scorer
 
@@ -66,7 +67,7 @@ async def record_samples(
                 await _scored(problem, scorer, texts, backend)
         on_problem(Recorded(id=problem.id, samples=len(texts), bought_tokens=backend.bought_tokens))
 
-    async with asyncio.TaskGroup() as group:
+    async with together() as group:
         for problem in problems:
             group.create_task(one(problem))
 
@@ -79,33 +80,18 @@ async def _sampled(
     problem: BenchProblem, arm: SampledArm, backend: RecordingBackend, base: Request
 ) -> list[Conversation]:
     """Each finished sample behind the prompt that it answers."""
-    state = initial_state(problem.posed, Budget(compute=1), "single_pass")
-    request = replace(
-        base,
-        messages=ask(arm.prompt, state.messages, state.answer_type),
-        temperature=arm.temperature,
-    )
+    messages = Posed.of(problem, arm.prompt).messages
+    request = replace(base, messages=messages, temperature=arm.temperature)
+    texts: list[str | None] = []
     with backend.replay(_label(problem, arm.prompt)):
-        texts = [
-            text
-            for first in range(0, arm.samples, AT_ONCE)
-            for text in await _texts(backend, replace(request, n=min(AT_ONCE, arm.samples - first)))
-        ]
-    return [(*request.messages, _answer(text)) for text in texts]
+        for first in range(0, arm.samples, AT_ONCE):
+            some = replace(request, n=min(AT_ONCE, arm.samples - first))
+            texts += (await texts_of(backend, some))[0]
+    return [(*messages, _answer(text)) for text in texts if text is not None]
 
 
 def _answer(text: str) -> Message:
     return {"role": "assistant", "content": text}
-
-
-async def _texts(backend: RecordingBackend, request: Request) -> list[str]:
-    texts, ended = [""] * request.n, [False] * request.n
-    async with aclosing(backend.stream(request)) as items:
-        async for item in items:
-            if isinstance(item, Delta):
-                texts[item.index] += item.text
-                ended[item.index] = ended[item.index] or item.finish == "stop"
-    return [text for text, whole in zip(texts, ended, strict=True) if whole]
 
 
 async def _scored(
@@ -114,7 +100,7 @@ async def _scored(
     conversations: Sequence[Conversation],
     backend: RecordingBackend,
 ) -> None:
-    """Let a scorer ask what it asks: the record keeps it. Equal answers are asked about once."""
+    """Let a scorer ask what it asks: the record keeps it. Equal texts are asked about once."""
     different = list({said(one): one for one in conversations}.values())
     async with _unlimited(backend) as account:
         with backend.replay(_label(problem, scorer.name)):
@@ -173,6 +159,6 @@ async def record_readings(
             append_line(out, row)
             on_reading(row)
 
-    async with asyncio.TaskGroup() as group:
+    async with together() as group:
         for _ in range(concurrency):
             group.create_task(work())

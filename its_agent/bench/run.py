@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from its_agent.backends.recording import RecordingBackend
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
+from its_agent.bench.together import together
 from its_agent.bench.variant import agent_options
 from its_agent.difficulty.profile import Profile
 from its_agent.errors import BackendLost, InvalidInput, SolveFailed
@@ -120,12 +120,9 @@ async def run_jobs(
             backend=backend,
         )
         workers = 1 if isinstance(backend, PoolBackend) else min(concurrency, len(plan))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(_work(waiting, bench, on_run))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from failures
+        async with together() as group:
+            for _ in range(workers):
+                group.create_task(_work(waiting, bench, on_run))
 
 
 @asynccontextmanager

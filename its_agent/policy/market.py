@@ -32,7 +32,8 @@ class Market:
         problems: int | None = None,
         per_problem: float | None = None,
     ) -> None:
-        if (per_problem is None) == (total is None or problems is None):
+        has_total, has_share = total is not None, per_problem is not None
+        if has_total == has_share or has_total != (problems is not None):
             raise InvalidOption("a market has either a total for a number of problems, or a share")
         self._left = total
         self._waiting = problems or 0

@@ -10,7 +10,7 @@ from its_agent.selection.judgement import AGREED
 
 PRICE = 0.05
 """Rise of the chance to be right for which all that is left would be spent: the price of a unit
-rises as the budget shrinks."""
+rises as the budget shrinks. Chosen on recorded grade-school samples of a 0.5B model."""
 
 
 def price(situation: Situation) -> float:
