@@ -1,0 +1,1 @@
+"""Where the agent meets what people already use; each door has a module of its own."""
