@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
+from its_agent.difficulty.answer_belief import USUAL_MODEL, AnswerBelief, Habits, Observation
 from its_agent.difficulty.graded import GradedProblem, GradedSample
 from its_agent.difficulty.profile import TYPICAL_WORDS, Arm, Evidence, Prior, Profile
 from its_agent.errors import InvalidInput, MissingExtra
@@ -87,7 +87,7 @@ def observed(profile: Profile, arm: str, sample: GradedSample) -> Observation:
 
 def belief_at(profile: Profile, moment: Moment) -> AnswerBelief:
     """What is believed then."""
-    start = AnswerBelief(success=profile.success(moment.problem.asked), habits=profile.habits)
+    start = AnswerBelief(tallies={USUAL_MODEL: profile.tally(moment.problem.asked)})
     return start.after(observations(profile, moment))
 
 

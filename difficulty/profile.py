@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from its_agent.difficulty.answer_belief import AnswerBelief, Habits
+from its_agent.difficulty.answer_belief import Habits, Tally
 from its_agent.difficulty.sample_features import NAMES, Asked, sample_features
 from its_agent.errors import InvalidOption
-from its_agent.solution import AnswerType
 
 DEFAULT = "default"
 """The profile of models that have none of their own."""
@@ -148,11 +147,9 @@ class Profile(_Part):
         logit = self.prior.intercept + self.prior.slope * math.log(asked.words / TYPICAL_WORDS)
         return 1 / (1 + math.exp(-logit))
 
-    def belief(self, question: str, answer_type: AnswerType) -> AnswerBelief:
-        """What is believed before the first sample."""
-        return AnswerBelief(
-            success=self.success(Asked.of(question, answer_type)), habits=self.habits
-        )
+    def tally(self, asked: Asked) -> Tally:
+        """What is expected of samples of this question, before the first."""
+        return Tally(success=self.success(asked), habits=self.habits)
 
     def weight(self, arm: str) -> float:
         """Votes that a sample of this arm counts as; 1 for an arm that was not measured."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from its_agent.difficulty.answer_belief import AnswerBelief, Observation
 from its_agent.difficulty.profile import Profile
@@ -15,15 +15,18 @@ from its_agent.solution import Candidate, Problem
 
 def believed(
     state: State,
-    profile: Profile,
+    profiles: Mapping[str, Profile],
     candidates: Sequence[Candidate],
     clusters: Clusters,
     log_odds: Sequence[float] = (),
 ) -> AnswerBelief:
-    """The belief after these candidates; `log_odds` is what verifiers say of each."""
+    """The belief after these candidates, by the profile of each one's model; `log_odds` is what
+    verifiers say of each."""
     asked = Asked.of(Problem(state.messages).question, state.answer_type)
-    belief = AnswerBelief(success=profile.success(asked), habits=profile.habits).after(
-        _observation(profile, asked, candidate, cluster)
+    belief = AnswerBelief(
+        tallies={name: profile.tally(asked) for name, profile in profiles.items()}
+    ).after(
+        _observation(profiles[candidate.model], asked, candidate, cluster)
         for candidate, cluster in zip(candidates, clusters, strict=True)
         if candidate.finish != "aborted"
     )
@@ -33,16 +36,16 @@ def believed(
 def _observation(
     profile: Profile, asked: Asked, candidate: Candidate, cluster: int | None
 ) -> Observation:
-    weight = profile.weight(candidate.strategy)
+    weight, model = profile.weight(candidate.strategy), candidate.model
     if cluster is None or candidate.answer is None:
-        return Observation(answer=None, weight=weight)
+        return Observation(answer=None, weight=weight, model=model)
     told = profile.evidence_of(
         asked,
         answer=candidate.answer,
         tokens=candidate.usage.completion_tokens,
         mean_logprob=candidate.mean_logprob,
     )
-    return Observation(answer=cluster, evidence=told, weight=weight)
+    return Observation(answer=cluster, evidence=told, weight=weight, model=model)
 
 
 def _means(clusters: Clusters, log_odds: Sequence[float]) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from its_agent.backends.metered import MeteredBackend
@@ -44,19 +45,29 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """The live side of one solve."""
+class Model:
+    """One model that samples can be bought of."""
 
+    name: str = ""
+    """As the agent's caller named it; empty for a lone one."""
     backend: Backend
     door: MeteredBackend
     offer: Offer
+    profile: Profile | None = None
+    """How its samples behave; for strategies that estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The live side of one solve."""
+
+    models: Mapping[str, Model]
+    """By name; the first is the usual one, that every path can go to."""
     ledger: Ledger
     emit: Emitter
     equality: AnswerEquality
     strategy: Strategy
     settings: Settings
-    profile: Profile | None = None
-    """How the model's samples behave; for strategies that estimate."""
     verifiers: tuple[Verifier, ...] = ()
     examiners: tuple[Examiner, ...] = ()
     witnesses: tuple[Witness, ...] = ()
@@ -76,3 +87,39 @@ class Context:
     """The problem in the words of each arm that was asked for."""
     paid: list[Candidate] = field(default_factory=list[Candidate])
     """Every candidate as it arrives, so that none is lost when the run is cut off."""
+    lost: set[str] = field(default_factory=set[str])
+    """Models, other than the usual one, that have failed for good."""
+
+    @property
+    def usual(self) -> Model:
+        """The model that every path can go to."""
+        return next(iter(self.models.values()))
+
+    def model(self, name: str) -> Model:
+        """The model of a name; the usual one where none is named."""
+        return self.models[name] if name else self.usual
+
+    @property
+    def backend(self) -> Backend:
+        """The usual model's."""
+        return self.usual.backend
+
+    @property
+    def door(self) -> MeteredBackend:
+        """The usual model's."""
+        return self.usual.door
+
+    @property
+    def offer(self) -> Offer:
+        """The usual model's."""
+        return self.usual.offer
+
+    @property
+    def profiles(self) -> dict[str, Profile]:
+        """What is known of each model's samples; nothing where the strategy does not estimate."""
+        return {name: one.profile for name, one in self.models.items() if one.profile is not None}
+
+    @property
+    def profile(self) -> Profile | None:
+        """The usual model's."""
+        return self.usual.profile

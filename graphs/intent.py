@@ -22,6 +22,7 @@ async def intent(
     context: Context,
     requests: Sequence[Request],
     *,
+    model: str = "",
     beside: Usage = _NOTHING,
     most: float | None = None,
 ) -> Plain | None:
@@ -30,10 +31,10 @@ async def intent(
     more cannot be reserved."""
     if not context.durable:
         return None
-    worst = beside
+    worst, door = beside, context.model(model).door
     for request in requests:
         try:
-            worst += await context.door.worst(with_effort(context, request))
+            worst += await door.worst(with_effort(context.settings, door, request))
         except (BackendError, BudgetExceeded, PromptTooLong):
             # It will not be sent either; the purchase meets the same trouble and tells it.
             continue

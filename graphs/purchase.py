@@ -14,7 +14,13 @@ from its_agent.solution import Candidate
 
 
 def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -> Update:
-    """Record a purchase of samples."""
+    """Record a purchase of samples. One of several models that fails is not asked again; without
+    the usual one the solve is over."""
+    assert state.plan is not None
+    model = state.plan["model"]
+    is_other = bool(model) and model != context.usual.name
+    if is_other and taken.stop == "backend_lost":
+        context.lost.add(model)
     update = bought(
         state,
         context,
@@ -22,7 +28,7 @@ def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -
         arm=arm,
         usage=taken.usage,
         candidates=[c.id for c in taken.candidates],
-        stop=taken.stop,
+        stop=None if model in context.lost else taken.stop,
         troubles=[*taken.notes, *(str(t) for t in (taken.failure, taken.too_long) if t)],
     )
     return update | Update(candidates=[plain_candidate(c) for c in taken.candidates])
@@ -46,6 +52,7 @@ def bought(
         bought={
             "path": path,
             "arm": arm,
+            "model": context.model(state.plan["model"]).name,
             "why": state.plan["why"],
             "usage": flat(usage) if before is None else _add(before, usage),
             "candidates": [*_ids(state), *candidates],

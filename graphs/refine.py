@@ -127,7 +127,9 @@ def draft_requests(state: State, context: Context, decision: Buy) -> list[Reques
     """What `draft` will ask for, if there is no solution to start from."""
     if _start(candidates_of(state)) is not None:
         return []
-    return wave_requests(state, context, arm=_arm(state), samples=1, greedy_first=True)
+    return wave_requests(
+        state, context, model=context.usual, arm=_arm(state), samples=1, greedy_first=True
+    )
 
 
 def _start(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -15,7 +15,7 @@ from its_agent.backends.retry import INDISPENSABLE
 from its_agent.budget import Usage
 from its_agent.errors import BackendError, BudgetExceeded, CannotDo, PromptTooLong
 from its_agent.events import Sampled
-from its_agent.graphs.context import Context
+from its_agent.graphs.context import Context, Model
 from its_agent.graphs.early_stop import EarlyStop
 from its_agent.graphs.effort import with_effort
 from its_agent.graphs.reading import Said, read_all
@@ -88,6 +88,7 @@ async def attempt(
     arm: str,
     samples: int,
     greedy_first: bool,
+    model: str = "",
     until_decided: bool = False,
     lead: float = SETTLED,
 ) -> Taken:
@@ -101,10 +102,14 @@ async def attempt(
     by_vote = until_decided and not context.examiners
     if arm != PROGRAM_ARM and (by_vote or context.verifiers):
         early = EarlyStop(state, arm=arm, running=samples, lead=lead, verifiers=context.verifiers)
-    requests = wave_requests(state, context, arm=arm, samples=samples, greedy_first=greedy_first)
+    asked = context.model(model)
+    requests = wave_requests(
+        state, context, model=asked, arm=arm, samples=samples, greedy_first=greedy_first
+    )
+    kind = state.answer_type
     return await _together(
         buy_candidates(
-            context, request, path=path, arm=arm, answer_type=state.answer_type, early=early
+            context, request, model=asked, path=path, arm=arm, answer_type=kind, early=early
         )
         for request in requests
     )
@@ -128,18 +133,18 @@ def prompt(state: State, context: Context, arm: str) -> tuple[Message, ...]:
 
 
 def wave_requests(
-    state: State, context: Context, *, arm: str, samples: int, greedy_first: bool
+    state: State, context: Context, *, model: Model, arm: str, samples: int, greedy_first: bool
 ) -> list[Request]:
     """The requests of one wave."""
-    settings = context.settings
+    settings, can = context.settings, model.door.can
     base = Request(
         messages=prompt(state, context, arm),
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,
-        schema=state.schema if context.door.can("structured") else None,
+        schema=state.schema if can("structured") else None,
         logprobs=context.strategy.logprobs,
-        top_logprobs=context.strategy.top_logprobs if context.door.can("top_logprobs") else 0,
+        top_logprobs=context.strategy.top_logprobs if can("top_logprobs") else 0,
     )
     requests = [replace(base, temperature=0.0, top_p=1.0)] if greedy_first else []
     warm = samples - len(requests)
@@ -153,15 +158,17 @@ async def buy_candidates(
     path: str,
     arm: str,
     answer_type: AnswerType,
+    model: Model | None = None,
     early: EarlyStop | None = None,
 ) -> Taken:
     """Buy one request whose samples are whole solutions."""
-    taken = await buy(context, request, purpose="generate", early=early)
+    asked = model or context.usual
+    taken = await buy(context, request, purpose="generate", door=asked.door, early=early)
     samples = [sample for purchase in taken.purchases for sample in purchase.samples]
     said = await read_all(context, samples, arm=arm, answer_type=answer_type)
     strategy = f"{arm}@{request.temperature:g}"
     candidates = [
-        candidate(context, sample, one, path=path, strategy=strategy)
+        candidate(context, sample, one, path=path, strategy=strategy, model=asked.name)
         for sample, one in zip(samples, said, strict=True)
     ]
     return replace(taken, candidates=tuple(candidates))
@@ -181,7 +188,7 @@ async def buy(
     no `n` the samples are bought one by one, side by side.
     """
     door = door or context.door
-    request = with_effort(context, request)
+    request = with_effort(context.settings, door, request)
     if request.n == 1 or door.can("n"):
         return await _buy_one(door, request, purpose, early)
     single = replace(request, n=1)
@@ -202,7 +209,13 @@ async def _buy_one(
 
 
 def candidate(
-    context: Context, sample: Sample, said: Said, *, path: str, strategy: str
+    context: Context,
+    sample: Sample,
+    said: Said,
+    *,
+    path: str,
+    strategy: str,
+    model: str | None = None,
 ) -> Candidate:
     """Make a candidate of a sample and of what it says."""
     made = Candidate(
@@ -214,6 +227,7 @@ def candidate(
         strategy=strategy,
         finish=sample.finish,
         usage=sample.usage,
+        model=context.usual.name if model is None else model,
         mean_logprob=sample.mean_logprob,
         signals=_signals(sample),
     )

@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from its_agent.answers import extract_answer
 from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
-from its_agent.budget import Usage
+from its_agent.budget import Usage, compute_units
 from its_agent.events import Sampled
 from its_agent.graphs.algorithms import ALGORITHMS
 from its_agent.graphs.context import Context
@@ -198,6 +198,12 @@ def _told(
 
 def _candidate(state: State, context: Context, standing: Standing, leaf: str) -> Candidate:
     (thinking, text), weight = parted(standing.text(leaf)), standing.weight(leaf)
+    price = compute_units(
+        prompt=0,
+        cached=0,
+        completion=weight.tokens,
+        relative_cost=context.backend.relative_cost,
+    )
     made = Candidate(
         id=f"c{len(context.paid) + 1}",
         text=text,
@@ -206,7 +212,8 @@ def _candidate(state: State, context: Context, standing: Standing, leaf: str) ->
         path="search",
         strategy=f"{_name(state)}@{context.settings.temperature:g}",
         finish="stop",
-        usage=Usage(completion_tokens=weight.tokens, compute=weight.tokens),
+        usage=Usage(completion_tokens=weight.tokens, compute=price),
+        model=context.usual.name,
         mean_logprob=weight.mean,
         signals=_signals(context, weight),
     )

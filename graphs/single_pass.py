@@ -22,6 +22,7 @@ def buy_requests(state: State, context: Context, decision: Buy) -> list[Request]
     return wave_requests(
         state,
         context,
+        model=context.model(decision.model),
         arm=decision.arm,
         samples=decision.samples,
         greedy_first=decision.greedy_first,
@@ -39,6 +40,7 @@ async def buy_samples(state: State, context: Context, *, path: str) -> Update:
         arm=plan["arm"],
         samples=plan["samples"],
         greedy_first=plan["greedy_first"],
+        model=plan["model"],
         until_decided=plan["until_decided"],
         lead=plan["lead"],
     )

@@ -187,7 +187,8 @@ def steps_of(state: Outcome) -> tuple[Step, ...]:
 
 def _step(plain: Plain) -> Step:
     values: Plain = {name: plain[name] for name in Step._fields}
-    return Step(**values)._replace(spent=Usage(**plain["spent"]))
+    arm = f"{plain['model']}/{plain['arm']}" if plain["model"] else plain["arm"]
+    return Step(**values)._replace(spent=Usage(**plain["spent"]), arm=arm)
 
 
 def note(number: int, text: str) -> Plain:

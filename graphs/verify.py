@@ -72,7 +72,7 @@ def _outlook(
 ) -> AnswerBelief | None:
     if context.profile is None:
         return None
-    return believed(state, context.profile, candidates, clusters, log_odds)
+    return believed(state, context.profiles, candidates, clusters, log_odds)
 
 
 def _judged(
@@ -113,6 +113,7 @@ def _step(
         "id": len(state.steps) + 1,
         "path": bought["path"],
         "arm": bought["arm"],
+        "model": bought["model"],
         "why": bought["why"],
         "bought": describe(new, judged=bought["path"] == "judging"),
         "spent": bought["usage"],
@@ -153,7 +154,7 @@ def _belief(
             rest = rest.after(known)
     wave = read_wave(leading=judgement.verdict.votes, samples=len(judgement.candidates))
     if outlook is not None and not (context.verifiers or context.examiners):
-        wave = replace(wave, success=outlook.next_success)
+        wave = replace(wave, success=outlook.next_success())
     belief = rest.after(wave)
     context.emit(Estimated, source=wave.source, success=belief.success)
     return belief.to_plain()

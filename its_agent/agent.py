@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -13,12 +12,11 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from its_agent import loop
-from its_agent.backends.connect import connect
+from its_agent.backends.connect import connect_all
 from its_agent.backends.protocol import Backend
 from its_agent.batch import solve_each
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices
 from its_agent.difficulty import SOURCES
-from its_agent.difficulty.profile import Profile, load_profile
 from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError, SolveFailed
 from its_agent.events import Event, Sink
@@ -26,15 +24,24 @@ from its_agent.graphs.context import Settings
 from its_agent.graphs.step_scores import LIKELIHOOD, StepFunction, StepScore, step_score_of
 from its_agent.graphs.steps import PARAGRAPHS, Steps, steps_named
 from its_agent.ledger import Ledger
+from its_agent.options import (
+    ProfileLike,
+    checked_exemplars,
+    profiles,
+    sources,
+    thinking_tokens,
+    within,
+)
 from its_agent.policy import strategy_named
 from its_agent.policy.market import Market
-from its_agent.solution import Exemplar, Message, Problem, Solution, flaw_of
+from its_agent.solution import Exemplar, Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.verifiers import Examiner, Sandbox, Scorer, Verifier, Witness
 from its_agent.verifiers.programs import LIMITS
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
+BackendLike: TypeAlias = str | Backend | BaseChatModel
 
 
 class Agent:
@@ -46,8 +53,9 @@ class Agent:
 
     def __init__(
         self,
-        backend: str | Backend | BaseChatModel | None = None,
+        backend: BackendLike | Mapping[str, BackendLike] | None = None,
         *,
+        backends: Mapping[str, BackendLike] | None = None,
         strategy: str = "adaptive",
         max_tokens: int = 512,
         temperature: float = 0.8,
@@ -59,15 +67,19 @@ class Agent:
         verifiers: Iterable[Verifier | Examiner | Witness | Scorer] = (),
         exemplars: Sequence[Exemplar] = (),
         thinking: bool | int | None = None,
-        profile: Profile | str | Path | None = None,
+        profile: ProfileLike | Mapping[str, ProfileLike] | None = None,
         checkpointer: BaseCheckpointSaver[Any] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """Choose what answers and how the budget is spent.
 
         `backend` is a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else
-        a running embedded engine. `max_tokens` bounds every sample; `temperature` and `top_p` are
-        those of warm samples; `estimate` names the sources of difficulty that may be asked.
+        a running embedded engine. A mapping of names to several of them, which `backends` takes
+        too, has the usual model first: "adaptive" buys samples of whichever brings most for its
+        price. A token of another model costs its backend's `relative_cost`; for a base URL that is
+        the ratio of the parameter counts that the models' names tell. `max_tokens` bounds every
+        sample; `temperature` and `top_p` are those of warm samples; `estimate` names the sources of
+        difficulty that may be asked.
         `steps` says where searches cut a solution: "paragraph", "sentence", or a Steps with stop
         strings or a number of tokens. `step_score` says what they take a step to be worth:
         "logprob", "self_certainty", a Scorer, or a function of the problem and the partial solution
@@ -80,24 +92,28 @@ class Agent:
         answer, shown before every problem. `thinking` has a reasoning model think or not, where its
         template knows `enable_thinking`; a number is the most tokens of thinking, where the server
         has a reasoning parser. `profile` is what was learnt of the model's samples, or the file of
-        it; without one it is the one that ships for the model, else the default. `checkpointer` is
+        it, for several models by their names; without one it is the one that ships for the model,
+        else the default. `checkpointer` is
         any LangGraph checkpointer, and lets a run with a `thread_id` be resumed. Raises NoEngine,
         UnknownStrategy or InvalidOption, and MissingExtra for a strategy that runs programs where
         there is no sandbox.
         """
+        if backend is not None and backends is not None:
+            raise InvalidOption("give either backend or backends, not both")
         judges = tuple(verifiers)
+        named = connect_all(backend if backends is None else backends)
         chosen = strategy_named(strategy)
         self._prices = prices
         self._on_event = on_event
         self._solver = Solver(
             strategy=chosen,
             settings=Settings(
-                max_tokens=int(_within("max_tokens", max_tokens, 1, 1 << 20)),
-                temperature=_within("temperature", temperature, 0.0, 2.0),
-                top_p=_within("top_p", top_p, 0.01, 1.0),
+                max_tokens=int(within("max_tokens", max_tokens, 1, 1 << 20)),
+                temperature=within("temperature", temperature, 0.0, 2.0),
+                top_p=within("top_p", top_p, 0.01, 1.0),
                 thinking=None if thinking is None else thinking is not False,
-                thinking_tokens=_thinking_tokens(thinking),
-                sources=_sources(estimate),
+                thinking_tokens=thinking_tokens(thinking),
+                sources=sources(estimate),
                 steps=steps_named(steps),
                 step_score=step_score_of(step_score),
             ),
@@ -108,12 +124,10 @@ class Agent:
             scorers=tuple(v for v in judges if isinstance(v, Scorer))
             or tuple(make() for make in chosen.scorers),
             sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
-            exemplars=_exemplars(exemplars),
-            profile=profile
-            if profile is None or isinstance(profile, Profile)
-            else load_profile(profile),
+            exemplars=checked_exemplars(exemplars),
+            profiles=profiles(profile, [one.name for one in named]),
             checkpointer=checkpointer,
-            backend=connect(backend),
+            backends=named,
             equality=AnswerEquality(),
         )
 
@@ -228,7 +242,7 @@ class Agent:
             solve_one,
             budget=Budget.of(max_compute_budget),
             market=market,
-            concurrency=int(_within("concurrency", concurrency, 1, 1 << 16)),
+            concurrency=int(within("concurrency", concurrency, 1, 1 << 16)),
         )
 
     def _market(self, total: Ledger | None, problems: int) -> Market | None:
@@ -280,7 +294,8 @@ class Agent:
     async def aclose(self) -> None:
         """Close connections and worker processes."""
         await self._solver.equality.aclose()
-        await self._solver.backend.aclose()
+        for one in self._solver.backends:
+            await one.backend.aclose()
 
     async def __aenter__(self) -> Agent:
         return self
@@ -308,7 +323,7 @@ def solve(
     problem: ProblemLike,
     *,
     max_compute_budget: int | Budget = DEFAULT_COMPUTE,
-    backend: str | Backend | BaseChatModel | None = None,
+    backend: BackendLike | Mapping[str, BackendLike] | None = None,
     strategy: str = "adaptive",
 ) -> Solution:
     """Solve one problem with an agent of its own; see `Agent` and `Agent.asolve`."""
@@ -318,32 +333,3 @@ def solve(
             return await agent.asolve(problem, max_compute_budget=max_compute_budget)
 
     return loop.run(once())
-
-
-def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:
-    flaw = flaw_of(given)
-    if flaw is not None:
-        raise InvalidOption(flaw)
-    return tuple(given)
-
-
-def _thinking_tokens(thinking: bool | int | None) -> int | None:
-    if thinking is None or isinstance(thinking, bool):
-        return None
-    return int(_within("thinking", thinking, 1, 1 << 20))
-
-
-def _sources(names: Iterable[str]) -> frozenset[str]:
-    chosen = frozenset(names)
-    unknown = sorted(chosen - set(SOURCES))
-    if unknown:
-        raise InvalidOption(
-            f"unknown source of difficulty {unknown[0]!r}; known: {', '.join(SOURCES)}"
-        )
-    return chosen
-
-
-def _within(name: str, value: float, low: float, high: float) -> float:
-    if isinstance(value, bool) or not low <= value <= high:
-        raise InvalidOption(f"{name} must be from {low:g} to {high:g}, got {value!r}")
-    return value

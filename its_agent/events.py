@@ -38,6 +38,8 @@ class Routed(Event):
     arm: str
     samples: int
     why: str
+    model: str = ""
+    """Whose samples, where there are several models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ StopReason = Literal[
 
 
 class Step(NamedTuple):
-    """One purchase: the path and arm it went to, why, and what came of it."""
+    """One purchase: the path and arm it went to, why, and what came of it. Of several models the
+    arm names the one that was asked, as in "large/step_by_step"."""
 
     path: str
     arm: str
@@ -51,6 +52,7 @@ class Receipt:
     steps: tuple[Step, ...]
     stopped_because: StopReason
     engine: Fingerprint
+    """Of the usual model."""
     elapsed_seconds: float
     """Wall-clock time of the solve."""
     engine_prompt_tokens: int = 0
@@ -68,6 +70,8 @@ class Receipt:
     """Partial solutions that a search looked at."""
     notes: tuple[str, ...] = ()
     """What went wrong or is only known within bounds."""
+    engines: Mapping[str, Fingerprint] = field(default_factory=dict[str, Fingerprint])
+    """Of all models, by name, where the agent has several."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that `json.dumps` takes."""

@@ -118,6 +118,8 @@ class Candidate:
     finish: Finish
     usage: Usage
     """Its own generated tokens; the first of a request also carries the prompt."""
+    model: str = ""
+    """The name of the backend that made it, where the agent has several."""
     thinking: str = ""
     """What a reasoning model thought before it; never a part of the text."""
     mean_logprob: float | None = None

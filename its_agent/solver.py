@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -11,16 +11,16 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from its_agent.backends.connect import Met, Named, meet
 from its_agent.backends.meter import Meter
 from its_agent.backends.metered import MeteredBackend
-from its_agent.backends.protocol import Backend, Offer
 from its_agent.budget import Budget, Prices, Usage
 from its_agent.difficulty.profile import Profile, check_model, profile_of
 from its_agent.equality import AnswerEquality
 from its_agent.errors import BackendUnreachable, InvalidOption
 from its_agent.events import Emitter, Sink, Solved
 from its_agent.graphs.checkpoints import ForgivingSaver
-from its_agent.graphs.context import Context, Settings
+from its_agent.graphs.context import Context, Model, Settings
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
 from its_agent.graphs.state import State, candidates_of, flat, state_from
@@ -62,7 +62,8 @@ class Checks:
 class Solver:
     """What all runs of one agent share."""
 
-    backend: Backend
+    backends: tuple[Named, ...]
+    """The usual model's first."""
     strategy: Strategy
     settings: Settings
     equality: AnswerEquality
@@ -75,8 +76,8 @@ class Solver:
     """Runs the programs of a strategy that asks for them."""
     exemplars: tuple[Exemplar, ...] = ()
     """Shown before every problem that has none of its own."""
-    profile: Profile | None = None
-    """How the model's samples behave; None for the shipped one of its name."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict[str, Profile])
+    """How a model's samples behave, by the backend's name; the shipped one of the model else."""
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
 
@@ -95,8 +96,8 @@ class Solver:
                 )
         ledger = self._ledger(budget, options)
         stop = options.stop or StopSignal()
-        offer, state = await self._met(ledger, stop, state)
-        context = self._context(ledger, offer, stop, options, notes, checks=checks)
+        met, state = await self._met(ledger, stop, state)
+        context = self._context(ledger, met, stop, options, notes, checks=checks)
         return await self._run(graph, state, context, options, stop)
 
     async def resume(
@@ -116,10 +117,10 @@ class Solver:
         ledger = self._ledger(begun.budget, options, latest.spent, begun.books.get("elapsed", 0.0))
         state = state_from(place.values)
         stop = options.stop or StopSignal()
-        offer, state = await self._met(ledger, stop, state, is_new=False)
+        met, state = await self._met(ledger, stop, state, is_new=False)
         context = self._context(
             ledger,
-            offer,
+            met,
             stop,
             options,
             notes,
@@ -169,12 +170,15 @@ class Solver:
             examiners=(*self.examiners, CodeTests(tests)) if tests else self.examiners,
         )
 
-    def _profile(self, offer: Offer) -> Profile:
+    def _profile(self, met: Met) -> Profile | None:
         """Raises InvalidOption for another model's."""
-        if self.profile is None:
-            return profile_of(offer.fingerprint.model)
-        check_model(self.profile, offer.fingerprint.model)
-        return self.profile
+        if not self.strategy.estimates:
+            return None
+        model = met.offer.fingerprint.model
+        if met.name not in self.profiles:
+            return profile_of(model)
+        check_model(self.profiles[met.name], model)
+        return self.profiles[met.name]
 
     def _checkpointed(self, notes: list[str]) -> Any:
         if self.checkpointer is None:
@@ -205,26 +209,27 @@ class Solver:
 
     async def _met(
         self, ledger: Ledger, stop: StopSignal, state: State, *, is_new: bool = True
-    ) -> tuple[Offer, State]:
-        """Meet the backend, and check that it can serve a new state within the ledger."""
+    ) -> tuple[tuple[Met, ...], State]:
+        """Meet the backends, and check that the usual one can serve a new state within the
+        ledger."""
         try:
             async with stop.guard(ledger.remaining.seconds):
-                offer = await self.backend.offer()
+                met = await meet(self.backends)
                 if is_new:
-                    room = offer.fingerprint.context_length
+                    room = met[0].offer.fingerprint.context_length
                     thinking = self.settings.thinking
-                    state = await counted(state, self.backend, ledger, room, thinking=thinking)
+                    state = await counted(state, met[0].backend, ledger, room, thinking=thinking)
         except TimeoutError:
             raise BackendUnreachable(
                 "the backend did not say what it is before the solve had to end; "
                 "check that it answers, or give the solve more seconds"
             ) from None
-        return offer, state
+        return met, state
 
     def _context(
         self,
         ledger: Ledger,
-        offer: Offer,
+        met: Sequence[Met],
         stop: StopSignal,
         options: RunOptions,
         notes: list[str],
@@ -234,16 +239,27 @@ class Solver:
         paid: list[Candidate] | None = None,
     ) -> Context:
         emit = Emitter(ledger, options.sinks)
+        first, *others = met
+        door = MeteredBackend(
+            first.backend, ledger, emit, offer=first.offer, stop=stop, meter=meter
+        )
+        doors = [door, *(door.to(one.backend, one.offer) for one in others)]
         return Context(
-            backend=self.backend,
-            door=MeteredBackend(self.backend, ledger, emit, offer=offer, stop=stop, meter=meter),
-            offer=offer,
+            models={
+                one.name: Model(
+                    name=one.name,
+                    backend=one.backend,
+                    door=opened,
+                    offer=one.offer,
+                    profile=self._profile(one),
+                )
+                for one, opened in zip(met, doors, strict=True)
+            },
             ledger=ledger,
             emit=emit,
             equality=self.equality,
             strategy=self.strategy,
             settings=self.settings,
-            profile=self._profile(offer) if self.strategy.estimates else None,
             verifiers=checks.verifiers,
             examiners=checks.examiners,
             witnesses=self.witnesses,

@@ -14,7 +14,7 @@ from its_agent.backends.metered import MeteredBackend
 from its_agent.difficulty.profile import profile_of
 from its_agent.equality import AnswerEquality
 from its_agent.events import Emitter
-from its_agent.graphs.context import Context, Settings
+from its_agent.graphs.context import Context, Model, Settings
 from its_agent.graphs.solve import PATHS, solve_graph
 from its_agent.graphs.state import merge_by_id, new_state
 from its_agent.ledger import Ledger
@@ -85,14 +85,18 @@ async def test_the_checkpointed_state_is_plain_data(monkeypatch: pytest.MonkeyPa
     saver = InMemorySaver()
     async with AnswerEquality() as equality:
         context = Context(
-            backend=backend,
-            door=MeteredBackend(backend, ledger, emit, offer=await backend.offer()),
-            offer=await backend.offer(),
+            models={
+                "": Model(
+                    backend=backend,
+                    door=MeteredBackend(backend, ledger, emit, offer=await backend.offer()),
+                    offer=await backend.offer(),
+                    profile=profile_of("scripted"),
+                )
+            },
             ledger=ledger,
             emit=emit,
             equality=equality,
             strategy=STRATEGIES["adaptive"],
-            profile=profile_of("scripted"),
             settings=Settings(sources=frozenset()),
         )
         graph = solve_graph().compile(checkpointer=saver)

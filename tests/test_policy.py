@@ -24,7 +24,7 @@ def believing(success: float) -> Belief:
 
 
 def outlook(*answers: int, success: float = 0.4) -> AnswerBelief:
-    start = AnswerBelief(success=success, habits=Habits())
+    start = AnswerBelief.of(success, Habits())
     return start.after(Observation(answer=answer) for answer in answers)
 
 

@@ -10,7 +10,7 @@ from toy_pool import made_up
 
 from its_agent.backends.pool import PoolBackend
 from its_agent.bench.problems import BenchProblem
-from its_agent.bench.replay import held_problems, replay_jobs
+from its_agent.bench.replay import Recorded, held_problems, replay_jobs
 from its_agent.bench.run import run_jobs, schedule
 from its_agent.bench.runs import Run, read_runs
 from its_agent.cli import main
@@ -57,7 +57,7 @@ async def replayed(pool: Path, orders: int) -> list[Run]:
     ]
     await replay_jobs(
         plans,
-        pool,
+        Recorded(files=(pool,)),
         earlier=(),
         command="its-agent bench …",
         on_run=made.append,
@@ -103,10 +103,10 @@ async def test_runs_on_a_pool_take_turns_however_many_are_allowed_at_once(pool: 
 
 async def test_problems_are_held_by_their_prompt_and_sampling(pool: Path) -> None:
     renamed = [one.model_copy(update={"id": f"x{one.id}"}) for one in PROBLEMS]
-    held = await held_problems(renamed, pool, temperature=0.8, top_p=0.95)
+    held = await held_problems(renamed, Recorded(files=(pool,)), temperature=0.8, top_p=0.95)
     assert [one.id for one in held] == ["xp0", "xp1", "xp2"]
     with pytest.raises(InvalidInput, match=r"none of these .*were taken at 0\.8 and 0\.95"):
-        await held_problems(PROBLEMS, pool, temperature=0.7, top_p=0.95)
+        await held_problems(PROBLEMS, Recorded(files=(pool,)), temperature=0.7, top_p=0.95)
 
 
 def test_runs_of_before_orders_are_of_the_first(tmp_path: Path) -> None:
@@ -146,7 +146,8 @@ def test_the_command_replays_resumes_and_says_what_the_pool_lacks(
     assert "holds 3 of 4 problems and lacks 1" in capsys.readouterr().err
     made = read_runs(out)
     assert len({run.key for run in made}) == len(made) == 2 * 2 * 2
-    assert "--replay pool.jsonl --orders 2" in made[0].command
+    assert "--replay pool.jsonl" in made[0].command
+    assert "--orders 2" in made[0].command
     assert "--concurrency" not in made[0].command
 
     assert bench(*command, "--orders", 3) == 0

@@ -3,13 +3,70 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from its_agent.backends.embedded import running_server
-from its_agent.backends.protocol import Backend
+from its_agent.backends.priced import Priced, cost_beside
+from its_agent.backends.protocol import Backend, Offer
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import InvalidOption, NoEngine
 
 BASE_URL_VARIABLE = "ITS_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A backend under the name that an agent's caller gave it."""
+
+    name: str
+    backend: Backend
+    by_size: bool = False
+    """Its price is the ratio of parameter counts, as the caller has stated none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """A backend that has said what it is, at its price beside the usual one."""
+
+    name: str
+    backend: Backend
+    offer: Offer
+
+
+async def meet(backends: Sequence[Named]) -> tuple[Met, ...]:
+    """Ask each what it is. Raises BackendUnreachable, UnknownModel, and InvalidOption where the
+    price of one can neither be known nor told from its name."""
+    usual = await backends[0].backend.offer()
+    met = [Met(name=backends[0].name, backend=backends[0].backend, offer=usual)]
+    for one in backends[1:]:
+        offer, backend = await one.backend.offer(), one.backend
+        if one.by_size:
+            cost = cost_beside(offer.fingerprint.model, usual.fingerprint.model)
+            backend = Priced(backend, cost)
+        met.append(Met(name=one.name, backend=backend, offer=offer))
+    return tuple(met)
+
+
+def connect_all(backend: object) -> tuple[Named, ...]:
+    """Read what `connect` reads, or a mapping of names to several of them, the usual one first.
+
+    Raises NoEngine and InvalidOption.
+    """
+    if not isinstance(backend, Mapping):
+        return (Named(name="", backend=connect(backend)),)
+    given = cast("Mapping[object, object]", backend)
+    wrong = [name for name in given if not isinstance(name, str) or not name.strip()]
+    if wrong or not given:
+        raise InvalidOption(
+            "backends must be a mapping of names to base URLs, Backends or chat models, got "
+            + (f"the name {wrong[0]!r}" if wrong else "an empty one")
+        )
+    return tuple(
+        Named(name=str(name), backend=connect(one), by_size=isinstance(one, str))
+        for name, one in given.items()
+    )
 
 
 def connect(backend: object) -> Backend:

@@ -74,7 +74,10 @@ class MeteredBackend:
         it does not say what it is, and BudgetExceeded when the time is up."""
         if backend is self._backend:
             return self
-        offer = await self.in_time(backend.offer)
+        return self.to(backend, await self.in_time(backend.offer))
+
+    def to(self, backend: Backend, offer: Offer) -> MeteredBackend:
+        """Return the door to another model that has been met, paid from the same ledger."""
         return MeteredBackend(
             backend,
             self._ledger,

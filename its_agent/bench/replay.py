@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from its_agent.backends.pool import PoolBackend
 from its_agent.backends.pool_file import read_pool
+from its_agent.backends.priced import cost_beside
 from its_agent.backends.protocol import Request
 from its_agent.bench.first_request import first_request
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.run import Job, check_same_engine, run_jobs
 from its_agent.bench.runs import Run
+from its_agent.bench.seats import LONE
 from its_agent.difficulty.calibrate import cross_fitted
 from its_agent.difficulty.graded import graded
 from its_agent.difficulty.profile import Profile
 from its_agent.errors import InvalidInput
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Files of recorded samples, and the models whose samples are replayed."""
+
+    files: tuple[Path, ...]
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The models by the names that strategies have for them, the usual one first; empty where the
+    files hold one model's samples."""
+
+    def backends(self, order: int = 0) -> dict[str, PoolBackend]:
+        """A pool for each model, in the order of this number; a token of another model than the
+        first costs by its size. Raises InvalidOption."""
+        if not self.models:
+            return {LONE: PoolBackend(self.files, seed=order)}
+        usual = next(iter(self.models.values()))
+        return {
+            name: PoolBackend(
+                self.files, seed=order, model=model, relative_cost=cost_beside(model, usual)
+            )
+            for name, model in self.models.items()
+        }
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.files))
+
+
 async def held_problems(
-    problems: Sequence[BenchProblem], pool: Path, *, temperature: float, top_p: float
+    problems: Sequence[BenchProblem], pool: Recorded, *, temperature: float, top_p: float
 ) -> list[BenchProblem]:
-    """The problems that the pool has samples of under this sampling, in their order.
+    """The problems that the pool has samples of, by each model and under this sampling, in their
+    order.
 
     Raises InvalidInput when it has none, and InvalidOption for a file that is no pool.
     """
     sampling = Request(messages=(), max_tokens=512, temperature=temperature, top_p=top_p)
-    async with aclosing(PoolBackend(pool)) as backend:
-        held = [one for one in problems if await backend.supply(first_request(one, sampling))]
+    held, known = list(problems), set[str]()
+    for backend in pool.backends().values():
+        known |= {f"{row.temperature:g} and {row.top_p:g}" for row in backend.rows}
+        held = [one for one in held if await backend.supply(first_request(one, sampling))]
     if not held:
-        known = {f"{row.temperature:g} and {row.top_p:g}" for row in backend.rows}
         raise InvalidInput(
             f"the pool {pool} holds none of these problems at temperature {temperature:g} and "
             f"top-p {top_p:g}; its samples were taken at {'; '.join(sorted(known))}"
@@ -41,7 +70,7 @@ async def held_problems(
 
 async def replay_jobs(
     plans: Sequence[Sequence[Sequence[Job]]],
-    pool: Path,
+    pool: Recorded,
     *,
     earlier: Sequence[Run],
     command: str,
@@ -53,35 +82,36 @@ async def replay_jobs(
 ) -> None:
     """Make the runs of each order's plan on the pool in that order, one at a time.
 
-    With `folds` every problem is met with a profile that was fitted on the other parts of the pool,
-    without with the shipped one. Raises InvalidInput when earlier runs come from something else, or
-    the pool cannot be split so, and MissingExtra where a profile cannot be fitted.
+    With `folds` every problem is met with profiles that were fitted on the other parts of the pool,
+    without with the shipped ones. Raises InvalidInput when earlier runs come from something else,
+    or the pool cannot be split so, and MissingExtra where a profile cannot be fitted.
     """
     left = [(order, plan) for order, plan in enumerate(plans) if plan]
-    parts = _fitted_without(pool, folds) if left and folds else [_Part()]
+    parts = list(_fitted_without(pool, folds)) if left and folds else [_Part()]
     for order, plan in left:
-        async with aclosing(PoolBackend(pool, seed=order)) as backend:
-            check_same_engine(earlier, (await backend.offer()).fingerprint)
-            for part in parts:
-                await run_jobs(
-                    part.of(plan),
-                    backend,
-                    concurrency=1,
-                    command=command,
-                    on_run=on_run,
-                    max_tokens=max_tokens,
-                    temperature=temperature,
-                    top_p=top_p,
-                    profile=part.profile,
-                )
+        backends = pool.backends(order)
+        offers = [await backend.offer() for backend in backends.values()]
+        check_same_engine(earlier, *(offer.fingerprint for offer in offers))
+        for part in parts:
+            await run_jobs(
+                part.of(plan),
+                backends,
+                concurrency=1,
+                command=command,
+                on_run=on_run,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                top_p=top_p,
+                profile=part.profiles,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """Problems that are met with one profile."""
+    """Problems that are met with the same profiles."""
 
-    profile: Profile | None = None
-    """None for the shipped one."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict[str, Profile])
+    """By model; the shipped ones else."""
     ids: frozenset[str] | None = None
     """None for all problems."""
 
@@ -91,11 +121,23 @@ class _Part:
         return [jobs for jobs in plan if jobs[0].problem.id in self.ids]
 
 
-def _fitted_without(pool: Path, folds: int) -> list[_Part]:
-    rows = read_pool(pool).rows
-    model = PoolBackend(pool).model
-    problems = graded(rows, model=model)
-    return [
-        _Part(profile=fold.profile, ids=frozenset(one.id for one in fold.held_out))
-        for fold in cross_fitted(problems, model=model, folds=folds)
+def _fitted_without(pool: Recorded, folds: int) -> Iterator[_Part]:
+    """The parts of the pool, each with profiles of the others: of every model from the same
+    problems."""
+    rows = read_pool(pool.files).rows
+    backends = pool.backends()
+    problems = {name: graded(rows, model=one.model) for name, one in backends.items()}
+    shared = set.intersection(*({one.id for one in listed} for listed in problems.values()))
+    fitted = [
+        cross_fitted(
+            [one for one in problems[name] if one.id in shared],
+            model=backend.model,
+            folds=folds,
+        )
+        for name, backend in backends.items()
     ]
+    for parts in zip(*fitted, strict=True):
+        yield _Part(
+            profiles=dict(zip(backends, (part.profile for part in parts), strict=True)),
+            ids=frozenset(one.id for one in parts[0].held_out),
+        )

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +20,7 @@ from its_agent.backends.recording import RecordingBackend
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
+from its_agent.bench.seats import Seats
 from its_agent.bench.together import together
 from its_agent.bench.variant import agent_options
 from its_agent.difficulty.profile import Profile
@@ -66,14 +73,16 @@ def _rotated(strategies: Sequence[str], turn: int) -> list[str]:
     return [*strategies[first:], *strategies[:first]]
 
 
-def check_same_engine(runs: Collection[Run], engine: Fingerprint) -> None:
-    """Raise InvalidInput when earlier runs come from another model, engine or number format."""
-    now = (engine.model, engine.engine, engine.dtype)
+def check_same_engine(runs: Collection[Run], *engines: Fingerprint) -> None:
+    """Raise InvalidInput when earlier runs come from another model, engine or number format than
+    these have."""
+    now = [(one.model, one.engine, one.dtype) for one in engines]
     for run in runs:
         before = (run.engine.model, run.engine.engine, run.engine.dtype)
-        if before != now:
+        if before not in now:
             raise InvalidInput(
-                f"the runs file holds runs of {_named(before)}, this is {_named(now)}; "
+                f"the runs file holds runs of {_named(before)}, this is "
+                f"{' and '.join(map(_named, now))}; "
                 "give another --out, or the engine that made those runs"
             )
 
@@ -84,7 +93,7 @@ def _named(engine: Sequence[str | None]) -> str:
 
 async def run_jobs(
     plan: Sequence[Sequence[Job]],
-    backend: Backend,
+    backend: Backend | Mapping[str, Backend],
     *,
     concurrency: int,
     command: str,
@@ -93,9 +102,10 @@ async def run_jobs(
     max_tokens: int = 512,
     temperature: float = 0.8,
     top_p: float = 0.95,
-    profile: Profile | None = None,
+    profile: Profile | Mapping[str, Profile] | None = None,
 ) -> None:
-    """Make every run of the plan, `concurrency` problems at once, and hand over each.
+    """Make every run of the plan, `concurrency` problems at once, and hand over each. Of several
+    backends a strategy has those that it names, or the first.
 
     A backend that goes away ends the benchmark with its BackendError, so that no run counts as
     wrong for it; any other failure of a run is recorded. Every run meets a RecordingBackend and a
@@ -103,23 +113,18 @@ async def run_jobs(
     """
     strategies = {job.strategy for jobs in plan for job in jobs}
     waiting = iter(plan)
-    make = partial(
-        Agent,
-        backend,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        profile=profile,
-    )
-    async with _agents(strategies, make) as agents:
+    seats = Seats.of(backend, profile)
+    make = partial(Agent, max_tokens=max_tokens, temperature=temperature, top_p=top_p)
+    async with _agents(strategies, make, seats) as agents:
         bench = Bench(
             agents=agents,
-            engine=(await backend.offer()).fingerprint,
+            engine=(await seats.backends[0].offer()).fingerprint,
             command=command,
             grader=Grader(sandbox),
-            backend=backend,
+            backends=seats.backends,
         )
-        workers = 1 if isinstance(backend, PoolBackend) else min(concurrency, len(plan))
+        is_pool = any(isinstance(one, PoolBackend) for one in bench.backends)
+        workers = 1 if is_pool else min(concurrency, len(plan))
         async with together() as group:
             for _ in range(workers):
                 group.create_task(_work(waiting, bench, on_run))
@@ -127,11 +132,13 @@ async def run_jobs(
 
 @asynccontextmanager
 async def _agents(
-    strategies: Collection[str], make: Callable[..., Agent]
+    strategies: Collection[str], make: Callable[..., Agent], seats: Seats
 ) -> AsyncGenerator[Mapping[str, Agent]]:
     async with AsyncExitStack() as stack:
         yield {
-            name: await stack.enter_async_context(make(**agent_options(name)))
+            name: await stack.enter_async_context(
+                make(**agent_options(name), **seats.taken_by(name))
+            )
             for name in strategies
         }
 
@@ -144,11 +151,13 @@ class Bench:
     engine: Fingerprint
     command: str
     grader: Grader
-    backend: Backend
+    backends: Sequence[Backend]
 
     async def run(self, job: Job) -> Run:
         """Solve one problem and record it. Raises BackendError when the backend goes away."""
-        with _from_the_beginning(self.backend):
+        with ExitStack() as stack:
+            for backend in self.backends:
+                stack.enter_context(_from_the_beginning(backend))
             return await self._run(job)
 
     async def _run(self, job: Job) -> Run:

@@ -1,4 +1,4 @@
-"""A strategy as a benchmark names it: with its step score, or its temperature."""
+"""A strategy as a benchmark names it: with its step score, its temperature, or its models."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from its_agent.errors import InvalidOption
 
 
 def strategy_of(name: str) -> str:
-    """The strategy's own name: "beam" of "beam:p_true", "best_of_n" of "best_of_n@0.5"."""
-    return name.partition(":")[0].partition("@")[0]
+    """The strategy's own name: "beam" of "beam:p_true", "best_of_n" of "best_of_n@0.5", "adaptive"
+    of "adaptive/small+large"."""
+    return name.partition("/")[0].partition(":")[0].partition("@")[0]
+
+
+def models_of(name: str) -> tuple[str, ...]:
+    """The models that it has, by their names; nothing where it has the first alone."""
+    asked = name.partition("/")[2]
+    return tuple(asked.split("+")) if asked else ()
 
 
 def agent_options(name: str) -> dict[str, Any]:
     """What an Agent is made with. Raises InvalidOption for a temperature that is none."""
-    rest, _, step_score = name.partition(":")
+    rest, _, step_score = name.partition("/")[0].partition(":")
     strategy, _, temperature = rest.partition("@")
     options: dict[str, Any] = {"strategy": strategy}
     if step_score:

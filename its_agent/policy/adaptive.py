@@ -13,7 +13,7 @@ from typing import Literal
 
 from its_agent.policy.fixed import OUT_OF_BUDGET, WAVE
 from its_agent.policy.protocol import Buy, Decision, Situation, Stop
-from its_agent.policy.value import PRICE, price, worth
+from its_agent.policy.value import PRICE, Lot, price, worth
 from its_agent.prompts import STRATEGY_ARMS
 
 Difficulty = Literal["easy", "medium", "hard", "hopeless"]
@@ -46,15 +46,13 @@ def adaptive(situation: Situation) -> Decision:
         return Stop(reason="confident", why="the vote is settled")
     if situation.samples == 0:
         return _within_supply(_first(situation), situation)
-    if situation.room() == 0:
+    if not any(view.room() for view in situation.views):
         return OUT_OF_BUDGET
     if _is_open_ended(situation):
         return _open_ended(situation)
-    if _is_too_dear(situation):
-        return _too_dear(situation)
-    if situation.samples >= PLATEAU:
-        return _within_supply(_beyond_the_plateau(situation), situation)
-    return _within_supply(_next(situation), situation)
+    if situation.has_checks:
+        return _within_supply(_checked(situation), situation)
+    return _within_supply(_voted(situation), situation)
 
 
 def difficulty(situation: Situation) -> Difficulty:
@@ -87,33 +85,72 @@ def _arm(situation: Situation) -> str:
 
 
 def _first(situation: Situation) -> Decision:
+    seen = situation if _is_open_ended(situation) else _beginning(situation)
+    whose = f" of {seen.model}" if seen.model else ""
     return Buy(
         path="single_pass",
         arm=_arm(situation),
         samples=1,
+        model=seen.model,
         greedy_first=True,
-        why=f"{_outlook(situation)}; the surest single sample first",
+        why=f"{_outlook(seen)}; the surest single sample{whose} first",
     )
 
 
-def _next(situation: Situation) -> Decision:
-    if situation.has_checks:
-        is_hopeless = difficulty(situation) == "hopeless" and not _has_a_price(situation)
-        return _give_up(situation) if is_hopeless else _wave(situation)
+def _beginning(situation: Situation) -> Situation:
+    """The model whose first sample brings most beyond its price, of those that are affordable."""
+
+    def profit(view: Situation) -> float:
+        outlook = situation.outlook
+        success = view.belief.success if outlook is None else outlook.next_success(view.model)
+        return success - price(view) * view.first_price
+
+    views = situation.by_model
+    affordable = [view for view in views if view.room() and view.left(_arm(view))]
+    return max(affordable, key=profit, default=situation)
+
+
+def _voted(situation: Situation) -> Decision:
+    """What decides a vote, at any model; past the plateau, another way to look at it."""
     arm = _arm(situation)
-    at_most = min(situation.room(), situation.left(arm), PLATEAU - situation.samples)
-    return worth(situation, arm=arm, at_most=at_most)
+    lots = [
+        Lot(seen=view, arm=arm, at_most=at_most)
+        for view in situation.views
+        if (at_most := min(view.room(), view.left(arm), PLATEAU - view.samples)) > 0
+    ]
+    if all(view.samples >= PLATEAU for view in situation.views):
+        return _another_way(situation)
+    return worth(situation, lots)
 
 
-def _wave(situation: Situation) -> Decision:
+def _checked(situation: Situation) -> Decision:
+    """Samples of the model whose next right one is cheapest, until that costs too much."""
+    is_priced = _has_a_price(situation)
+    views = [
+        view
+        for view in situation.views
+        if view.samples < PLATEAU
+        and view.room()
+        and view.left(_arm(view))
+        and (is_priced or difficulty(view) != "hopeless")
+    ]
+    seen = min(views, key=_success_price, default=None)
+    if is_priced and _success_price(seen or situation) > PATIENCE * PRICE / price(situation):
+        return _too_dear(situation, seen or situation)
+    return _give_up(situation) if seen is None else _wave(situation, seen)
+
+
+def _wave(situation: Situation, seen: Situation) -> Decision:
     """A check needs one right sample: each wave doubles what is there, so that easy problems pay
     for one and hard ones do not take many rounds."""
     return Buy(
         path="attempts",
         arm=_arm(situation),
-        samples=min(WAVE, max(1, situation.samples), situation.room()),
+        samples=min(WAVE, max(1, seen.samples), seen.room()),
+        model=seen.model,
+        greedy_first=bool(seen.model) and not seen.samples,
         until_decided=True,
-        why=f"{_outlook(situation)}; {_so_far(situation)}",
+        why=f"{_outlook(seen)}; {_so_far(situation)}",
     )
 
 
@@ -128,20 +165,16 @@ def _has_a_price(situation: Situation) -> bool:
 
 def _success_price(situation: Situation) -> float:
     """Compute units until a sample is right, as expected now."""
-    return situation.sample_price / situation.belief.success
+    is_new = bool(situation.model) and not situation.samples
+    each = situation.first_price if is_new else situation.sample_price
+    return each / situation.belief.success
 
 
-def _is_too_dear(situation: Situation) -> bool:
-    if not _has_a_price(situation):
-        return False
-    return _success_price(situation) > PATIENCE * PRICE / price(situation)
-
-
-def _too_dear(situation: Situation) -> Decision:
+def _too_dear(situation: Situation, seen: Situation) -> Decision:
     return Stop(
         reason="no_gain",
-        why=f"{_outlook(situation)}; {_so_far(situation)}, and a right one is expected to cost "
-        f"{_success_price(situation):,.0f} units with {situation.remaining.compute} left",
+        why=f"{_outlook(seen)}; {_so_far(situation)}, and a right one is expected to cost "
+        f"{_success_price(seen):,.0f} units with {situation.remaining.compute} left",
     )
 
 
@@ -157,10 +190,6 @@ def _open_ended(situation: Situation) -> Decision:
     )
 
 
-def _beyond_the_plateau(situation: Situation) -> Decision:
-    return _give_up(situation) if situation.has_checks else _another_way(situation)
-
-
 def _another_way(situation: Situation) -> Decision:
     """What was not tried yet, if as many votes of the usual kind would be worth their price."""
     ways = OTHER_WAYS if situation.can_search else OTHER_WAYS[1:]
@@ -168,7 +197,7 @@ def _another_way(situation: Situation) -> Decision:
     if way is None:
         return Stop(reason="no_gain", why="every way was tried and the vote is not settled")
     samples = min(WAVE, situation.room())
-    decision = worth(situation, arm=way, at_most=samples)
+    decision = worth(situation, [Lot(seen=situation, arm=way, at_most=samples)])
     if isinstance(decision, Stop):
         return decision
     why = f"{situation.samples} samples have not settled the vote; another way to look at it"
@@ -181,8 +210,9 @@ def _within_supply(decision: Decision, situation: Situation) -> Decision:
     """Ask for no more than the backend holds: a recorded pool may lack arms and run out."""
     if isinstance(decision, Stop) or decision.path == "search":
         return decision
-    greedy = decision.greedy_first and situation.left(f"{decision.arm}@0") > 0
-    samples = min(decision.samples, situation.left(decision.arm) + greedy)
+    seen = situation.of(decision.model)
+    greedy = decision.greedy_first and seen.left(f"{decision.arm}@0") > 0
+    samples = min(decision.samples, seen.left(decision.arm) + greedy)
     if samples == 0:
         return Stop(reason="no_gain", why=f"the backend holds no more samples of {decision.arm}")
     return replace(decision, samples=samples, greedy_first=greedy)

@@ -34,6 +34,8 @@ class Buy:
     scorer's."""
     samples: int
     why: str
+    model: str = ""
+    """Whose samples; empty for the usual model."""
     greedy_first: bool = False
     """The first sample is taken at temperature 0."""
     until_decided: bool = False
@@ -121,6 +123,12 @@ class Situation:
     """Nothing speaks against the solution any more, or its rounds are used up."""
     supply: Mapping[str, int | None]
     """Samples to be had of an arm, "NAME" warm and "NAME@0" greedy; None or absent: no limit."""
+    model: str = ""
+    """The one of several models whose prices, supply and samples these are; empty where the prices
+    and the supply are the usual model's, and the samples those of all."""
+    by_model: tuple[Situation, ...] = ()
+    """The same for the samples of each model alone, where there are several; the usual one's
+    first."""
 
     @property
     def usual_arm(self) -> str:
@@ -137,6 +145,11 @@ class Situation:
         """Compute units that another sample, and what scores it, typically cost; its prompt is
         cached by then."""
         return self.typical_tokens * self.token_cost + sum(one.each for one in self.scoring)
+
+    @property
+    def first_price(self) -> float:
+        """The same for the first sample of a model, whose prompt is yet to be read."""
+        return self.sample_price + self.prompt_tokens * self.token_cost
 
     @property
     def progress(self) -> Progress:
@@ -179,6 +192,15 @@ class Situation:
     def _scoring_tokens(self) -> int:
         """What scoring one more sample costs, in tokens of the model that solves."""
         return math.ceil(sum(one.each for one in self.scoring) / self.token_cost)
+
+    def of(self, model: str) -> Situation:
+        """The situation as it is for samples of a model."""
+        return next((one for one in self.by_model if one.model == model), self)
+
+    @property
+    def views(self) -> tuple[Situation, ...]:
+        """The situation as it is for the samples of each model, the usual one's first."""
+        return self.by_model or (self,)
 
     def left(self, arm: str) -> int:
         """How many samples of an arm are to be had."""

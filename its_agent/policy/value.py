@@ -4,6 +4,11 @@ their price (Russell and Wefald 1991; Hay et al., arXiv 1207.5879, on looking se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from its_agent.difficulty.answer_belief import AnswerBelief
+from its_agent.difficulty.prospects import Prospect, prospects
 from its_agent.policy.fixed import WAVE
 from its_agent.policy.protocol import Buy, Situation, Stop
 from its_agent.selection.judgement import AGREED
@@ -22,24 +27,71 @@ def price(situation: Situation) -> float:
     return 0.0 if left is None else PRICE / max(1, left)
 
 
-def worth(situation: Situation, *, arm: str, at_most: int) -> Buy | Stop:
-    """A wave of the number of further samples that brings most beyond its price, or a stop. What
-    many samples are worth is a reason to buy some of them, and to look again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """Samples of one arm of one model, some of which may be bought next."""
+
+    seen: Situation
+    """As it is for this model's samples."""
+    arm: str
+    at_most: int
+
+    def bids(self, outlook: AnswerBelief, *, seed: int) -> list[Bid]:
+        """What 1, 2, 4 or 8 of them are expected to bring, and at what price."""
+        seen = self.seen
+        prompt = seen.first_price - seen.sample_price if seen.model and not seen.samples else 0.0
+        found = prospects(
+            outlook,
+            model=seen.model or None,
+            weight=seen.warm_weight,
+            at_most=self.at_most,
+            seed=seed,
+        )
+        return [
+            Bid(lot=self, worth=one, price=price(seen) * (prompt + seen.sample_price * one.samples))
+            for one in found
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bid:
+    """A number of samples of a lot, what they bring and what they cost, both in chance to be
+    right."""
+
+    lot: Lot
+    worth: Prospect
+    price: float
+
+    @property
+    def profit(self) -> float:
+        """What they bring beyond their price."""
+        return self.worth.gain - self.price
+
+
+def worth(situation: Situation, lots: Iterable[Lot]) -> Buy | Stop:
+    """A wave of the samples that bring most beyond their price, or a stop. What many samples are
+    worth is a reason to buy some of them, and to look again."""
     outlook = situation.outlook
     assert outlook is not None
-    each = price(situation) * situation.sample_price
-    prospects = outlook.prospects(
-        weight=situation.warm_weight, at_most=at_most, seed=situation.samples
-    )
-    best = max(prospects, key=lambda one: one.gain - each * one.samples, default=None)
+    bids = [bid for lot in lots for bid in lot.bids(outlook, seed=situation.samples)]
+    best = max(bids, key=lambda bid: bid.profit, default=None)
     sure = f"P(right) {outlook.best[1]:.2f}"
     if best is None:
         return Stop(reason="no_gain", why=f"{sure}; nothing more is to be had")
+    seen, samples = best.lot.seen, best.worth.samples
+    whose = f" of {seen.model}" if seen.model else ""
     told = (
-        f"{sure}; {best.samples} more are expected to add {best.gain:.3f}, "
-        f"their price is {each * best.samples:.3f}"
+        f"{sure}; {samples} more{whose} are expected to add {best.worth.gain:.3f}, "
+        f"their price is {best.price:.3f}"
     )
-    if best.gain <= each * best.samples:
+    if best.profit <= 0:
         return Stop(reason="confident" if outlook.best[1] >= AGREED else "no_gain", why=told)
-    samples = min(best.samples, WAVE)
-    return Buy(path="attempts", arm=arm, samples=samples, until_decided=True, why=told)
+    return Buy(
+        path="attempts",
+        arm=best.lot.arm,
+        samples=min(samples, WAVE),
+        model=seen.model,
+        greedy_first=bool(seen.model) and not seen.samples,
+        until_decided=True,
+        why=told,
+    )

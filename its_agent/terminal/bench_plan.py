@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,9 @@ class Plan:
     model: str | None
     out: Path
     record: Path | None = None
-    replay: Path | None = None
+    replay: tuple[Path, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Several of the pool's models, by the names that strategies have for them."""
     orders: int = 1
     """How many orders of the pool's samples every strategy meets."""
     folds: int = 0
@@ -44,28 +46,36 @@ class Plan:
             raise InvalidOption(f"--concurrency must be 1 or more, got {self.concurrency}")
         if self.orders < 1:
             raise InvalidOption(f"--orders must be 1 or more, got {self.orders}")
-        if self.orders > 1 and self.replay is None:
+        if self.orders > 1 and not self.replay:
             raise InvalidOption("--orders are orders of a pool's samples: give --replay POOL too")
-        if self.folds and self.replay is None:
+        if self.folds and not self.replay:
             raise InvalidOption("--folds are parts of a pool: give --replay POOL too")
+        if self.models and not self.replay:
+            raise InvalidOption("--models are those of a pool: give --replay POOL too")
         self._check_strategies()
 
     def _check_strategies(self) -> None:
-        from its_agent.bench.variant import agent_options, strategy_of
+        from its_agent.bench.variant import agent_options, models_of, strategy_of
 
         check_strategies(map(strategy_of, self.strategies))
         for name in self.strategies:
             agent_options(name)
+            unknown = [one for one in models_of(name) if one not in self.models]
+            if unknown:
+                raise InvalidOption(
+                    f"{name!r} names the model {unknown[0]!r}; give --models {unknown[0]}=NAME,… "
+                    "and --replay a pool of them"
+                )
 
     @property
     def command(self) -> str:
         """The command line that makes these runs, files by their names."""
-        live = {
+        live: dict[str, str | int | None] = {
             "--concurrency": self.concurrency,
             "--model": self.model,
-            "--record": self.record and self.record.name,
+            "--record": None if self.record is None else self.record.name,
         }
-        options = {
+        options: dict[str, str | int | float | None] = {
             "--limit": self.limit,
             "--budgets": ",".join(map(str, self.budgets)),
             "--strategies": ",".join(self.strategies),
@@ -76,6 +86,7 @@ class Plan:
             "--out": self.out.name,
         }
         given = [("--exclude", path.name) for path in self.exclude]
+        given += [("--replay", path.name) for path in self.replay]
         given += [(name, str(value)) for name, value in options.items() if value is not None]
         words = [
             "its-agent",
@@ -87,9 +98,12 @@ class Plan:
 
     @property
     def _replaying(self) -> dict[str, str | int | None]:
-        assert self.replay is not None
-        folds = self.folds or None
-        return {"--replay": self.replay.name, "--orders": self.orders, "--folds": folds}
+        models = ",".join(f"{name}={model}" for name, model in self.models.items())
+        return {
+            "--models": models or None,
+            "--orders": self.orders,
+            "--folds": self.folds or None,
+        }
 
     def jobs(
         self, problems: Sequence[BenchProblem], done: Collection[RunKey], *, order: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,12 +12,14 @@ from its_agent.terminal.pace import Pace
 
 if TYPE_CHECKING:
     from its_agent.bench.problems import BenchProblem
+    from its_agent.bench.replay import Recorded
 
 
-async def replay_runs(plan: Plan, pool: Path, console: Console) -> None:
+async def replay_runs(plan: Plan, console: Console) -> None:
     """Make the plan's runs on the pool, and record each as it ends."""
-    from its_agent.bench.replay import replay_jobs
+    from its_agent.bench.replay import Recorded, replay_jobs
 
+    pool = Recorded(files=plan.replay, models=plan.models)
     earlier = earlier_runs(plan.out)
     chosen = await _chosen(plan, pool, console)
     done = {run.key for run in earlier}
@@ -39,7 +40,7 @@ async def replay_runs(plan: Plan, pool: Path, console: Console) -> None:
     )
 
 
-async def _chosen(plan: Plan, pool: Path, console: Console) -> list[BenchProblem]:
+async def _chosen(plan: Plan, pool: Recorded, console: Console) -> list[BenchProblem]:
     from its_agent.bench.problems import all_problems, first_problems
     from its_agent.bench.replay import held_problems
 

@@ -15,7 +15,7 @@ from its_agent.errors import InvalidOption
 from its_agent.terminal.bench import earlier_runs, keeping, open_runs
 from its_agent.terminal.bench_plan import Plan
 from its_agent.terminal.bench_replay import replay_runs
-from its_agent.terminal.checks import listed, whole_numbers
+from its_agent.terminal.checks import listed, named_models, whole_numbers
 from its_agent.terminal.engine import Engine, engine
 from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, TopP
 from its_agent.terminal.pace import Pace
@@ -54,8 +54,17 @@ def run(
         typer.Option(help="Keep samples in this file: all strategies get the same ones."),
     ] = None,
     replay: Annotated[
-        Path | None,
-        typer.Option(help="Start no engine: take the samples from this recorded pool."),
+        list[Path] | None,
+        typer.Option(
+            help="Start no engine: take the samples from this recorded pool; may be given again."
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            help="Several of the pool's models, small=NAME,large=NAME; adaptive/small+large has "
+            "both, mbr/large the second, all others the first."
+        ),
     ] = None,
     orders: Annotated[
         int, typer.Option(help="How many orders of the pool's samples all strategies meet.")
@@ -83,14 +92,15 @@ def run(
         model=model,
         out=out,
         record=record,
-        replay=replay,
+        replay=tuple(replay or ()),
+        models=named_models(models),
         orders=orders,
         folds=folds,
     )
     console = Console(stderr=True)
-    if replay is not None:
+    if plan.replay:
         _refuse_live_options(context)
-        asyncio.run(replay_runs(plan, replay, console))
+        asyncio.run(replay_runs(plan, console))
         return
     _run_live(plan, base_url, console)
 

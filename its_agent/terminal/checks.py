@@ -25,6 +25,19 @@ def listed(text: str, *, option: str) -> list[str]:
     return items
 
 
+def named_models(text: str | None) -> dict[str, str]:
+    """Split NAME=MODEL,NAME=MODEL; nothing for None. Raises InvalidOption."""
+    if text is None:
+        return {}
+    pairs = [item.partition("=")[::2] for item in listed(text, option="--models")]
+    named = {name.strip(): model.strip() for name, model in pairs}
+    if len(named) < len(pairs) or not all(name and model for name, model in named.items()):
+        raise InvalidOption(
+            f"--models takes NAME=MODEL with commas between them, different names, got {text!r}"
+        )
+    return named
+
+
 def whole_numbers(text: str, *, option: str) -> list[int]:
     """Split a comma-separated option of whole numbers above 0. Raises InvalidOption."""
     try:

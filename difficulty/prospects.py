@@ -1,0 +1,123 @@
+"""What further samples are expected to bring, by drawing futures from the belief itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from its_agent.difficulty.answer_belief import AnswerBelief, Habits, posterior
+
+LOOK_AHEAD = (1, 2, 4, 8)
+"""Numbers of further samples whose worth is looked at; that of a single one is often 0, as it
+cannot change the answer."""
+PATHS = 16
+"""Futures that are drawn for each arm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What buying more of one arm is expected to bring."""
+
+    samples: int
+    gain: float
+    """Expected rise of the chance that the chosen answer is right."""
+
+
+def prospects(
+    belief: AnswerBelief,
+    *,
+    model: str | None = None,
+    weight: float = 1.0,
+    at_most: int = LOOK_AHEAD[-1],
+    seed: int = 0,
+) -> list[Prospect]:
+    """What 1, 2, 4 or 8 more samples of a model, by default the first, each of so many votes, would
+    bring; the same seed draws the same futures.
+
+    The gain is by how much the answer that leads then is likelier than the one that leads now, both
+    by what is known then: the latter's mean is what it is now, so nothing is lost, and futures in
+    which the leader stays add no noise.
+    """
+    ahead = [k for k in LOOK_AHEAD if k <= at_most]
+    leader, chance = belief.best[0], random.Random(seed)
+    asked = belief.first if model is None else model
+    totals = dict.fromkeys(ahead, 0.0)
+    for right in _hypotheses(belief, chance) if ahead else ():
+        for k, believed in _future(belief, right, asked, weight, ahead, chance):
+            kept = 0.0 if leader is None else believed[leader]
+            totals[k] += max(believed.values(), default=0.0) - kept
+    return [Prospect(samples=k, gain=total / PATHS) for k, total in totals.items()]
+
+
+def _hypotheses(belief: AnswerBelief, chance: random.Random) -> list[int | None]:
+    """PATHS draws of which answer is right, None for one that nobody gave yet: stratified, so that
+    each comes as often as it should."""
+    chances = belief.posterior
+    answers: list[int | None] = [*chances, None]
+    shares = [*chances.values(), max(0.0, 1 - sum(chances.values()))]
+    places = ((place + chance.random()) / PATHS for place in range(PATHS))
+    return [_at(position, answers, shares) for position in places]
+
+
+def _at(position: float, answers: Sequence[int | None], shares: Sequence[float]) -> int | None:
+    passed = 0.0
+    for answer, share in zip(answers, shares, strict=True):
+        passed += share
+        if position <= passed:
+            return answer
+    return answers[-1]
+
+
+def _future(
+    belief: AnswerBelief,
+    right: int | None,
+    model: str,
+    weight: float,
+    ahead: Sequence[int],
+    chance: random.Random,
+) -> Iterator[tuple[int, dict[int, float]]]:
+    """Draw further samples where `right` is right, and say what is believed after each of the
+    numbers `ahead`."""
+    tally, spread = belief.tallies[model], belief.spread
+    habits, samples, votes = tally.habits, tally.samples, dict(tally.votes)
+    all_votes, evidence = belief.votes, belief.evidence_beside(model)
+    unseen = min(all_votes, default=0) - 1
+    is_right = unseen if right is None else right
+    for number in range(1, ahead[-1] + 1):
+        hits = tally.hits + votes.get(is_right, 0.0)
+        answer: int | None
+        if chance.random() < hits / (habits.strength + samples):
+            answer, told = is_right, chance.gauss(*habits.right_evidence)
+        else:
+            answer, told = _wrong(all_votes, is_right, unseen - number, habits, spread, chance)
+        samples += weight
+        if answer is not None:
+            votes[answer] = votes.get(answer, 0.0) + weight
+            all_votes[answer] = all_votes.get(answer, 0.0) + weight
+            evidence[answer] = evidence.get(answer, 0.0) + habits.trust * told
+        if number in ahead:
+            yield number, posterior(tally, samples, votes, all_votes, spread, evidence)
+
+
+def _wrong(
+    votes: Mapping[int, float],
+    right: int,
+    new: int,
+    habits: Habits,
+    spread: float,
+    chance: random.Random,
+) -> tuple[int | None, float]:
+    """A wrong sample: without an answer, with one that was given before, or with a new one."""
+    if chance.random() < habits.silence:
+        return None, 0.0
+    told = chance.gauss(*habits.wrong_evidence)
+    wrong = sum(votes.values()) - votes.get(right, 0.0)
+    place = chance.random() * (spread + wrong)
+    for answer, count in votes.items():
+        if answer == right:
+            continue
+        place -= count
+        if place < 0:
+            return answer, told
+    return new, told

@@ -1,0 +1,65 @@
+"""What a caller may say to an agent, checked before anything is spent. All raise InvalidOption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from its_agent.difficulty import SOURCES
+from its_agent.difficulty.profile import Profile, load_profile
+from its_agent.errors import InvalidOption
+from its_agent.solution import Exemplar, flaw_of
+
+ProfileLike: TypeAlias = Profile | str | Path
+
+
+def profiles(
+    given: ProfileLike | Mapping[str, ProfileLike] | None, names: Sequence[str]
+) -> dict[str, Profile]:
+    """By the backend's name; a lone profile is the usual model's."""
+    if given is None:
+        return {}
+    by_name = given if isinstance(given, Mapping) else {names[0]: given}
+    unknown = sorted(set(by_name) - set(names))
+    if unknown:
+        raise InvalidOption(
+            f"a profile for {unknown[0]!r}, but the backends are {', '.join(map(repr, names))}"
+        )
+    return {
+        name: one if isinstance(one, Profile) else load_profile(one)
+        for name, one in by_name.items()
+    }
+
+
+def checked_exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:
+    """Pairs of a question and its answer."""
+    flaw = flaw_of(given)
+    if flaw is not None:
+        raise InvalidOption(flaw)
+    return tuple(given)
+
+
+def thinking_tokens(thinking: bool | int | None) -> int | None:
+    """Most tokens of thinking; None for no limit."""
+    if thinking is None or isinstance(thinking, bool):
+        return None
+    return int(within("thinking", thinking, 1, 1 << 20))
+
+
+def sources(names: Iterable[str]) -> frozenset[str]:
+    """Sources of difficulty."""
+    chosen = frozenset(names)
+    unknown = sorted(chosen - set(SOURCES))
+    if unknown:
+        raise InvalidOption(
+            f"unknown source of difficulty {unknown[0]!r}; known: {', '.join(SOURCES)}"
+        )
+    return chosen
+
+
+def within(name: str, value: float, low: float, high: float) -> float:
+    """A number between two others, both allowed."""
+    if isinstance(value, bool) or not low <= value <= high:
+        raise InvalidOption(f"{name} must be from {low:g} to {high:g}, got {value!r}")
+    return value
