@@ -15,12 +15,14 @@ from its_agent.difficulty.claims import (
     calibration_error,
     constant_brier,
 )
-from its_agent.difficulty.fit import belief_at, fit, imported, logistic, moments
+from its_agent.difficulty.fit import ORDERS, Moment, belief_at, fit, imported, logistic, moments
 from its_agent.difficulty.graded import GradedProblem
 from its_agent.difficulty.profile import Bin, Confidence, Profile, Quality
 from its_agent.errors import InvalidInput
 
 FOLDS = 5
+FIRST_WAVE = 4
+"""Samples after which it is looked at what is foreseen of the next."""
 FEW_PROBLEMS = 50
 """Fewer than these and the profile says so."""
 FEW_SAMPLES = 100
@@ -56,16 +58,18 @@ def calibrate(
     """Fit a profile, its confidence and its quality cross-fitted by problem. Raises InvalidInput
     for fewer problems than folds, and what `fit` raises."""
     profile = fit(problems, model=model, seed=seed)
+    parts = list(cross_fitted(problems, model=model, folds=folds, seed=seed))
     seen = [
         outcome
-        for number, fold in enumerate(cross_fitted(problems, model=model, folds=folds, seed=seed))
+        for number, fold in enumerate(parts)
         for outcome in outcomes(fold, number, seed=seed)
     ]
+    foreseen = [one for fold in parts for one in next_samples(fold, seed=seed)]
     return profile.model_copy(
         update={
             "pools": tuple(pools),
             "confidence": fitted_confidence(seen),
-            "quality": _quality(_told(seen), problems=len(problems)),
+            "quality": _quality(_told(seen), foreseen, problems=len(problems)),
             "notes": tuple(_too_few(profile)),
         }
     )
@@ -96,6 +100,22 @@ def outcomes(fold: Fold, number: int, *, seed: int = 0) -> Iterator[Outcome]:
             )
 
 
+def next_samples(fold: Fold, *, seed: int = 0) -> Iterator[tuple[float, bool]]:
+    """For each held-out problem and order of an arm's samples: the belief, after a first wave of
+    them, that another one is right, beside what each of the others is."""
+    chance = random.Random(seed)
+    for problem in fold.held_out:
+        for arm, samples in problem.arms.items():
+            if len(samples) <= FIRST_WAVE:
+                continue
+            for _ in range(ORDERS):
+                order = chance.sample(samples, len(samples))
+                wave = tuple((arm, sample) for sample in order[:FIRST_WAVE])
+                belief = belief_at(fold.profile, Moment(problem=problem, samples=wave))
+                success = belief.next_success()
+                yield from ((success, sample.is_right) for sample in order[FIRST_WAVE:])
+
+
 def fitted_confidence(seen: Sequence[Outcome]) -> Confidence:
     """Platt's scaling (1999) of the belief's log-odds; as they are where all are right or all
     wrong."""
@@ -122,11 +142,10 @@ def _told(seen: Sequence[Outcome]) -> list[Claim]:
     ]
 
 
-def _quality(told: Sequence[Claim], *, problems: int) -> Quality:
+def _quality(
+    told: Sequence[Claim], foreseen: Sequence[tuple[float, bool]], *, problems: int
+) -> Quality:
     chance = by_chance(told)
-    ranked = imported("sklearn.metrics").roc_auc_score(
-        [one.right for one in told], [one.confidence for one in told]
-    )
     return Quality(
         problems=problems,
         brier=brier(told),
@@ -134,12 +153,22 @@ def _quality(told: Sequence[Claim], *, problems: int) -> Quality:
         ece=calibration_error(told),
         ece_if_perfect=chance.mean,
         ece_if_perfect_at_most=chance.most,
-        auroc=float(ranked),
+        auroc=_auroc([(one.confidence, one.right) for one in told]),
+        next_auroc=_auroc(foreseen),
         reliability=tuple(
             Bin(confidence=one.confidence, right=one.accuracy, count=one.claims)
             for one in bins(told)
         ),
     )
+
+
+def _auroc(ranked: Sequence[tuple[float, bool]]) -> float | None:
+    """The chance that a true case ranks above a false one; None where there are not both."""
+    rights = [is_right for _, is_right in ranked]
+    if len(set(rights)) < 2:
+        return None
+    score = imported("sklearn.metrics").roc_auc_score
+    return float(score(rights, [value for value, _ in ranked]))
 
 
 def _logit(probability: float) -> float:

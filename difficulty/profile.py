@@ -104,8 +104,12 @@ class Quality(_Part):
     """What perfectly calibrated confidences would show at that number of problems, on average."""
     ece_if_perfect_at_most: float
     """What 95% of such draws stay below."""
-    auroc: float
-    """Whether right answers have the higher confidence."""
+    auroc: float | None
+    """Whether right answers have the higher confidence; None where they are all right or all
+    wrong."""
+    next_auroc: float | None = None
+    """Whether, after a first wave, the belief that the next sample is right is higher where it is;
+    None where no problem has samples beyond a wave, or they are all alike."""
     reliability: tuple[Bin, ...]
 
 

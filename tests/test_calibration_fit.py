@@ -41,7 +41,10 @@ def test_what_made_the_samples_is_found_back(profile: Profile) -> None:
 def test_the_quality_is_that_of_problems_that_were_left_out(profile: Profile) -> None:
     assert profile.quality is not None
     assert profile.quality.brier < profile.quality.brier_of_constant
+    assert profile.quality.auroc is not None
     assert profile.quality.auroc > 0.8
+    assert profile.quality.next_auroc is not None
+    assert profile.quality.next_auroc > 0.7
     assert profile.quality.ece < profile.quality.ece_if_perfect + 0.08
     assert sum(one.count for one in profile.quality.reliability) > 500
 

@@ -193,7 +193,7 @@ def test_the_page_says_where_the_tokens_went() -> None:
         }
     )
     assert "| none right (1) | up to 1/4 (0) | up to 3/4 (0) | more (2) |" in page
-    assert "| 500 | adaptive | 75%, 0.0% right | – | – | 25%, 50.0% right |" in page
+    assert "| 500 | adaptive | 300 (75%), 0.0% right | – | – | 50 (25%), 50.0% right |" in page
 
 
 def test_confidences_are_told_of_runs_with_an_answer() -> None:

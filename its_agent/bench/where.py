@@ -14,7 +14,8 @@ GROUPS = ("none right", "up to 1/4", "up to 3/4", "more")
 """Problems by the share of right samples, the hardest first."""
 _NOTE = """\
 Problems are grouped by the share of right samples among all that were ever drawn for them here, cut
-off ones included. Each column has its share of the compute, and how often its runs are right."""
+off ones included. Each column has the mean compute of its problems, their share of all of it, and
+how often their runs are right."""
 
 
 def difficulties(runs: Iterable[Run]) -> Mapping[str, str]:
@@ -58,4 +59,5 @@ def _part(runs: Sequence[Run], total: int) -> str:
     if not runs or not total:
         return "–"
     spent = sum(run.spent.compute for run in runs)
-    return f"{spent / total:.0%}, {percent(average(run.correct for run in runs))} right"
+    right = percent(average(run.correct for run in runs))
+    return f"{spent / len(runs):,.0f} ({spent / total:.0%}), {right} right"

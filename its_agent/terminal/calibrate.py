@@ -64,5 +64,10 @@ def _shown(profile: Profile) -> Table:
     constant, perfect = quality.brier_of_constant, quality.ece_if_perfect
     table.add_row("Brier score", f"{quality.brier:.3f}", f"{constant:.3f} for a constant")
     table.add_row("ECE", f"{quality.ece:.3f}", f"{perfect:.3f} if it were perfect")
-    table.add_row("AUROC", f"{quality.auroc:.3f}", "0.500 by chance")
+    table.add_row("AUROC", _ranked(quality.auroc), "0.500 by chance")
+    table.add_row("AUROC of the next sample", _ranked(quality.next_auroc), "0.500 by chance")
     return table
+
+
+def _ranked(auroc: float | None) -> str:
+    return "–" if auroc is None else f"{auroc:.3f}"
