@@ -13,7 +13,7 @@ from its_agent.graphs.refine import refine
 from its_agent.graphs.route import route
 from its_agent.graphs.search import search
 from its_agent.graphs.single_pass import single_pass
-from its_agent.graphs.state import Outcome, State
+from its_agent.graphs.state import State
 from its_agent.graphs.verify import verify
 
 STEPS = {"single_pass": single_pass, "attempts": attempts, "judging": judging}
@@ -22,14 +22,14 @@ PATHS = {"refine": refine, "search": search, "thinking": thinking}
 """Paths of several supersteps, each a graph of its own."""
 
 
-def solve_graph(*, estimates: bool = True) -> StateGraph[State, Context, State, Outcome]:
+def solve_graph(*, estimates: bool = True) -> StateGraph[State, Context, State, State]:
     """Build the graph, uncompiled; run it with a Context.
 
     `estimates` puts the estimate of difficulty first, for strategies that have use for it. `route`
     and `verify` name the node that comes next themselves: a conditional edge would have LangGraph
     read the whole state once more each time.
     """
-    graph = StateGraph(State, Context, output_schema=Outcome)
+    graph = StateGraph(State, Context)
     graph.add_node(route)
     graph.add_node(verify)
     if estimates:

@@ -13,9 +13,9 @@ from langgraph.types import Command, StateSnapshot
 from its_agent.budget import Usage
 from its_agent.errors import InvalidOption
 from its_agent.graphs.context import Context
-from its_agent.graphs.state import Outcome, Plain, State, plain_usage
+from its_agent.graphs.state import Plain, State, plain_usage
 
-SolveGraph: TypeAlias = CompiledStateGraph[State, Context, State, Outcome]
+SolveGraph: TypeAlias = CompiledStateGraph[State, Context, State, State]
 
 IN_FLIGHT = "in_flight"
 """Purpose of what a killed run had bought and not settled: charged at its reservation."""

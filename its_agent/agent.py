@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
 
 from its_agent import loop
 from its_agent.backends.connect import connect_all
@@ -21,8 +22,10 @@ from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError, SolveFailed
 from its_agent.events import Event, Sink
 from its_agent.graphs.context import Settings
+from its_agent.graphs.hosted import hosted_graph
 from its_agent.graphs.step_scores import LIKELIHOOD, StepFunction, StepScore, step_score_of
 from its_agent.graphs.steps import PARAGRAPHS, Steps, steps_named
+from its_agent.host import SolverHost
 from its_agent.ledger import Ledger
 from its_agent.options import (
     ProfileLike,
@@ -287,6 +290,19 @@ class Agent:
             )
         )
 
+    def graph(self, *, approve: bool = False) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The agent as a compiled LangGraph graph, to run or to take as a node of another one.
+
+        It reads the conversation in `messages`, and `max_compute_budget` where the state has one,
+        and adds the answer as a message whose `response_metadata` holds the receipt; the whole
+        solution is in `solution`. Progress goes to LangGraph's custom stream, from a node of
+        another graph with `subgraphs=True`. With `approve` a solve that has stopped unsure is
+        interrupted, for somebody to resume it with the compute units that it may use more.
+        """
+        return hosted_graph(SolverHost(self._solver, self._options), approve=approve).compile(
+            name="its_agent"
+        )
+
     def close(self) -> None:
         """Do what `aclose` does, for an agent that was used synchronously."""
         loop.run(self.aclose())
@@ -310,8 +326,8 @@ class Agent:
 
     def _options(
         self,
-        ledger: Ledger | None,
-        stop: StopSignal | None,
+        ledger: Ledger | None = None,
+        stop: StopSignal | None = None,
         thread_id: str | None = None,
         sinks: tuple[Sink, ...] = (),
     ) -> RunOptions:

@@ -17,13 +17,14 @@ from its_agent.backends.metered import MeteredBackend
 from its_agent.budget import Budget, Prices, Usage
 from its_agent.difficulty.profile import Profile, check_model, profile_of
 from its_agent.equality import AnswerEquality
-from its_agent.errors import BackendUnreachable, InvalidOption
+from its_agent.errors import BackendUnreachable, InvalidBudget, InvalidOption
 from its_agent.events import Emitter, Sink, Solved
 from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Model, Settings
+from its_agent.graphs.hosted import Ended
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
-from its_agent.graphs.state import State, candidates_of, flat, state_from
+from its_agent.graphs.state import Plain, State, candidates_of, flat, state_from
 from its_agent.graphs.thread import charge, find, has_begun, thread
 from its_agent.ledger import SOLVE, Ledger
 from its_agent.places import Places
@@ -83,6 +84,10 @@ class Solver:
 
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""
+        return (await self.begin(problem, budget, options)).solution
+
+    async def begin(self, problem: Problem, budget: Budget, options: RunOptions) -> Ended:
+        """Do what `solve` does, and say where it stands then."""
         state = initial_state(problem, budget, self.strategy.name, self.exemplars)
         checks = self._checks(state)
         notes: list[str] = []
@@ -99,6 +104,27 @@ class Solver:
         met, state = await self._met(ledger, stop, state)
         context = self._context(ledger, met, stop, options, notes, checks=checks)
         return await self._run(graph, state, context, options, stop)
+
+    async def extend(self, standing: Plain, more: int, options: RunOptions) -> Ended:
+        """Go on with a run that has ended, with so many compute units more. Raises InvalidBudget
+        where its compute has no limit."""
+        ended = state_from(standing)
+        if ended.budget.compute is None:
+            raise InvalidBudget("this run's compute has no limit that could be raised")
+        budget = replace(ended.budget, compute=ended.budget.compute + more)
+        state = replace(
+            ended,
+            task={**ended.task, "budget": flat(budget)},
+            plan=None,
+            intent=None,
+            bought=None,
+            stopped_because=None,
+        )
+        spent = {name: Usage(**usage) for name, usage in ended.books["spent"].items()}
+        ledger = self._ledger(budget, options, spent, ended.books["elapsed"])
+        stop = options.stop or StopSignal()
+        context = await self._taken_up(state, ended, ledger, stop, options, [])
+        return await self._run(_compiled(estimates=False), state, context, options, stop)
 
     async def resume(
         self, thread_id: str, options: RunOptions, *, checkpoint_id: str | None = None
@@ -117,8 +143,24 @@ class Solver:
         ledger = self._ledger(begun.budget, options, latest.spent, begun.books.get("elapsed", 0.0))
         state = state_from(place.values)
         stop = options.stop or StopSignal()
-        met, state = await self._met(ledger, stop, state, is_new=False)
-        context = self._context(
+        context = await self._taken_up(state, begun, ledger, stop, options, notes)
+        if place.next is None:
+            return solution_of(state, context)
+        await charge(graph, place, latest.spent)
+        return (await self._run(graph, state, context, options, stop, begun=True)).solution
+
+    async def _taken_up(
+        self,
+        state: State,
+        begun: State,
+        ledger: Ledger,
+        stop: StopSignal,
+        options: RunOptions,
+        notes: list[str],
+    ) -> Context:
+        """The live side of a run that goes on from `state`, with the books of `begun`."""
+        met, _ = await self._met(ledger, stop, state, is_new=False)
+        return self._context(
             ledger,
             met,
             stop,
@@ -128,10 +170,6 @@ class Solver:
             meter=Meter.from_plain(begun.books.get("meter", {})),
             paid=list(candidates_of(state)),
         )
-        if place.next is None:
-            return solution_of(state, context)
-        await charge(graph, place, latest.spent)
-        return await self._run(graph, state, context, options, stop, begun=True)
 
     async def _run(
         self,
@@ -142,7 +180,7 @@ class Solver:
         stop: StopSignal,
         *,
         begun: bool = False,
-    ) -> Solution:
+    ) -> Ended:
         """Take the graph to its end, once there is a place for it."""
         async with AsyncExitStack() as held:
             try:
@@ -150,7 +188,7 @@ class Solver:
                     await held.enter_async_context(self.places.taken(context.offer.concurrency))
             except TimeoutError:
                 ended = replace(state, stopped_because=context.door.interruption)
-                return solution_of(ended, context)
+                return Ended(solution=solution_of(ended, context), standing=flat(ended))
             start = None if begun else flat(state)
             run = partial(graph.ainvoke, context=context, version="v2")
             if options.thread_id is None:
@@ -159,7 +197,7 @@ class Solver:
                 result = await run(start, thread(options.thread_id), durability="sync")
         solution = solution_of(result.value, context)
         context.emit(Solved, solution=solution)
-        return solution
+        return Ended(solution=solution, standing=flat(result.value))
 
     def _checks(self, state: State) -> Checks:
         """The agent's own, and the problem's schema and tests. Raises InvalidOption for a schema
