@@ -57,6 +57,12 @@ class HostedState(TypedDict, total=False):
     """Compute units that were granted beyond the budget, and not used yet."""
 
 
+class SolvedState(TypedDict):
+    """What there is of it once a solve has ended."""
+
+    solution: Plain
+
+
 def hosted_graph(host: Host, *, approve: bool) -> StateGraph[HostedState, None, HostedState]:
     """Build the graph, uncompiled: solve, have more compute approved where it may help, answer.
 
@@ -67,9 +73,9 @@ def hosted_graph(host: Host, *, approve: bool) -> StateGraph[HostedState, None, 
 
     async def solve(state: HostedState) -> Command[AfterSolve]:
         """Solve, or go on with what was granted."""
-        tell, granted = _teller(), state.get("granted", 0)
-        if granted:
-            ended = await host.extend(state["standing"], granted, tell)
+        tell, granted, standing = _teller(), state.get("granted", 0), state.get("standing")
+        if granted and standing is not None:
+            ended = await host.extend(standing, granted, tell)
         else:
             ended = await host.begin(_asked(state), state.get("max_compute_budget"), tell)
         wants_more = approve and _may_gain(ended.solution)
@@ -107,7 +113,7 @@ def _asked(state: HostedState) -> list[Message]:
     return cast("list[Message]", convert_to_openai_messages(messages))
 
 
-async def _approve(state: HostedState) -> Command[Literal["solve", "answer"]]:
+async def _approve(state: SolvedState) -> Command[Literal["solve", "answer"]]:
     """Ask whether the solve may have more. It runs anew when the answer comes, and buys nothing."""
     solution = state["solution"]
     granted = interrupt(
@@ -125,7 +131,7 @@ async def _approve(state: HostedState) -> Command[Literal["solve", "answer"]]:
     return Command(update={"granted": granted}, goto="solve" if granted else "answer")
 
 
-async def _answer(state: HostedState) -> HostedState:
+async def _answer(state: SolvedState) -> HostedState:
     """Put the answer into the conversation, with what it has used."""
     solution = state["solution"]
     message = AIMessage(

@@ -127,7 +127,8 @@ def _fitted_without(pool: Recorded, folds: int) -> Iterator[_Part]:
     rows = read_pool(pool.files).rows
     backends = pool.backends()
     problems = {name: graded(rows, model=one.model) for name, one in backends.items()}
-    shared = set.intersection(*({one.id for one in listed} for listed in problems.values()))
+    held = [{one.id for one in listed} for listed in problems.values()]
+    shared = set[str].intersection(*held)
     fitted = [
         cross_fitted(
             [one for one in problems[name] if one.id in shared],
