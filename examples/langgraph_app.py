@@ -3,6 +3,7 @@
 import asyncio
 
 from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -42,7 +43,7 @@ async def main() -> None:
     """Ask, and grant more once."""
     async with Agent() as agent:
         app = app_of(agent)
-        thread = {"configurable": {"thread_id": "1"}}
+        thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
         given = App(messages=[HumanMessage(QUESTION)], max_compute_budget=500)
         result = await app.ainvoke(given, thread)
         if "__interrupt__" in result:
