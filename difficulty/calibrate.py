@@ -15,14 +15,23 @@ from its_agent.difficulty.claims import (
     calibration_error,
     constant_brier,
 )
-from its_agent.difficulty.fit import ORDERS, Moment, belief_at, fit, imported, logistic, moments
+from its_agent.difficulty.fit import (
+    ORDERS,
+    Moment,
+    belief_at,
+    fit,
+    imported,
+    is_cold,
+    logistic,
+    moments,
+)
 from its_agent.difficulty.graded import GradedProblem
 from its_agent.difficulty.profile import Bin, Confidence, Profile, Quality
 from its_agent.errors import InvalidInput
 
 FOLDS = 5
 FIRST_WAVE = 4
-"""Samples after which it is looked at what is foreseen of the next."""
+"""Warm samples, beside the greedy one, after which it is looked at what is foreseen of the next."""
 FEW_PROBLEMS = 50
 """Fewer than these and the profile says so."""
 FEW_SAMPLES = 100
@@ -101,17 +110,19 @@ def outcomes(fold: Fold, number: int, *, seed: int = 0) -> Iterator[Outcome]:
 
 
 def next_samples(fold: Fold, *, seed: int = 0) -> Iterator[tuple[float, bool]]:
-    """For each held-out problem and order of an arm's samples: the belief, after a first wave of
-    them, that another one is right, beside what each of the others is."""
+    """For each held-out problem and order of an arm's samples: the belief, after the greedy sample
+    and a first wave of them, that another one is right, beside what each of the others is."""
     chance = random.Random(seed)
     for problem in fold.held_out:
+        cold = [(arm, s) for arm, listed in problem.arms.items() if is_cold(arm) for s in listed]
         for arm, samples in problem.arms.items():
             if len(samples) <= FIRST_WAVE:
                 continue
             for _ in range(ORDERS):
                 order = chance.sample(samples, len(samples))
-                wave = tuple((arm, sample) for sample in order[:FIRST_WAVE])
-                belief = belief_at(fold.profile, Moment(problem=problem, samples=wave))
+                wave = [(arm, sample) for sample in order[:FIRST_WAVE]]
+                moment = Moment(problem=problem, samples=(*cold, *wave))
+                belief = belief_at(fold.profile, moment)
                 success = belief.next_success()
                 yield from ((success, sample.is_right) for sample in order[FIRST_WAVE:])
 

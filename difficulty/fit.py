@@ -92,15 +92,16 @@ def belief_at(profile: Profile, moment: Moment) -> AnswerBelief:
 
 
 def _order(problem: GradedProblem, chance: random.Random) -> list[tuple[str, GradedSample]]:
-    cold = [(arm, s) for arm, listed in problem.arms.items() if _is_cold(arm) for s in listed]
-    warm = {arm: listed for arm, listed in problem.arms.items() if not _is_cold(arm)}
+    cold = [(arm, s) for arm, listed in problem.arms.items() if is_cold(arm) for s in listed]
+    warm = {arm: listed for arm, listed in problem.arms.items() if not is_cold(arm)}
     chosen = chance.choice([[arm] for arm in warm] + [list(warm)] * (len(warm) > 1) or [[]])
     order = [(arm, sample) for arm in chosen for sample in warm[arm]]
     chance.shuffle(order)
     return (cold if chance.random() < 0.5 else []) + order
 
 
-def _is_cold(arm: str) -> bool:
+def is_cold(arm: str) -> bool:
+    """Tell the greedy arms."""
     return arm.endswith("@0")
 
 
