@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,7 @@ from its_agent.graphs.context import Settings
 from its_agent.graphs.step_scores import LIKELIHOOD, StepFunction, StepScore, step_score_of
 from its_agent.graphs.steps import PARAGRAPHS, Steps, steps_named
 from its_agent.ledger import Ledger
-from its_agent.policy import strategy_named
+from its_agent.policy import Strategy, strategy_named
 from its_agent.policy.market import Market
 from its_agent.solution import Exemplar, Message, Problem, Solution, flaw_of
 from its_agent.solver import RunOptions, Solver
@@ -87,14 +88,13 @@ class Agent:
         """
         judges = tuple(verifiers)
         chosen = strategy_named(strategy)
+        self._scorers = tuple(v for v in judges if isinstance(v, Scorer))
         self._prices = prices
         self._on_event = on_event
         self._solver = Solver(
             strategy=chosen,
             settings=Settings(
-                max_tokens=int(_within("max_tokens", max_tokens, 1, 1 << 20)),
-                temperature=_within("temperature", temperature, 0.0, 2.0),
-                top_p=_within("top_p", top_p, 0.01, 1.0),
+                **_sampling(max_tokens, temperature, top_p),
                 thinking=None if thinking is None else thinking is not False,
                 thinking_tokens=_thinking_tokens(thinking),
                 sources=_sources(estimate),
@@ -105,9 +105,7 @@ class Agent:
             verifiers=tuple(v for v in judges if isinstance(v, Verifier)),
             examiners=tuple(v for v in judges if isinstance(v, Examiner)),
             witnesses=tuple(v for v in judges if isinstance(v, Witness)),
-            scorers=tuple(v for v in judges if isinstance(v, Scorer))
-            or tuple(make() for make in chosen.scorers),
-            sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
+            **_brought_by(chosen, self._scorers),
             exemplars=_exemplars(exemplars),
             profile=profile
             if profile is None or isinstance(profile, Profile)
@@ -116,6 +114,34 @@ class Agent:
             backend=connect(backend),
             equality=AnswerEquality(),
         )
+
+    @property
+    def backend(self) -> Backend:
+        """What answers."""
+        return self._solver.backend
+
+    def variant(
+        self,
+        *,
+        backend: Backend | None = None,
+        strategy: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+    ) -> Agent:
+        """Make an agent that differs in what is given, and shares connections and workers with
+        this one: close one of both. Raises UnknownStrategy, InvalidOption or MissingExtra."""
+        solver, other = self._solver, copy(self)
+        chosen = solver.strategy if strategy is None else strategy_named(strategy)
+        settings = replace(solver.settings, **_sampling(max_tokens, temperature, top_p))
+        other._solver = replace(
+            solver,
+            strategy=chosen,
+            settings=settings,
+            backend=backend or solver.backend,
+            **_brought_by(chosen, self._scorers),
+        )
+        return other
 
     async def asolve(
         self,
@@ -341,6 +367,28 @@ def _sources(names: Iterable[str]) -> frozenset[str]:
             f"unknown source of difficulty {unknown[0]!r}; known: {', '.join(SOURCES)}"
         )
     return chosen
+
+
+def _sampling(
+    max_tokens: int | None, temperature: float | None, top_p: float | None
+) -> dict[str, Any]:
+    """The settings that are given. Raises InvalidOption."""
+    told: dict[str, Any] = {}
+    if max_tokens is not None:
+        told["max_tokens"] = int(_within("max_tokens", max_tokens, 1, 1 << 20))
+    if temperature is not None:
+        told["temperature"] = _within("temperature", temperature, 0.0, 2.0)
+    if top_p is not None:
+        told["top_p"] = _within("top_p", top_p, 0.01, 1.0)
+    return told
+
+
+def _brought_by(strategy: Strategy, own: tuple[Scorer, ...]) -> dict[str, Any]:
+    """What judges and runs the samples of a strategy. Raises MissingExtra."""
+    return {
+        "scorers": own or tuple(make() for make in strategy.scorers),
+        "sandbox": Sandbox(LIMITS) if strategy.runs_programs else None,
+    }
 
 
 def _within(name: str, value: float, low: float, high: float) -> float:
