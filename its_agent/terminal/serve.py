@@ -62,7 +62,7 @@ def serve(
     ] = None,
     keys: Annotated[
         Path | None,
-        typer.Option(help="TOML with [keys.NAME]: key, and if wanted compute, per_minute."),
+        typer.Option(help="TOML, a table keys.NAME each: key, compute, per_minute."),
     ] = None,
     key_compute: Annotated[
         int | None, typer.Option(min=1, help="Compute units in all of each key of the environment.")
