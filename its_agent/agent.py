@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -29,8 +30,10 @@ from its_agent.host import SolverHost
 from its_agent.ledger import Ledger
 from its_agent.options import (
     ProfileLike,
+    brought_by,
     checked_exemplars,
     profiles,
+    sampling,
     sources,
     thinking_tokens,
     within,
@@ -40,8 +43,7 @@ from its_agent.policy.market import Market
 from its_agent.solution import Exemplar, Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.verifiers import Examiner, Sandbox, Scorer, Verifier, Witness
-from its_agent.verifiers.programs import LIMITS
+from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 BackendLike: TypeAlias = str | Backend | BaseChatModel
@@ -106,14 +108,13 @@ class Agent:
         judges = tuple(verifiers)
         named = connect_all(backend if backends is None else backends)
         chosen = strategy_named(strategy)
+        self._scorers = tuple(v for v in judges if isinstance(v, Scorer))
         self._prices = prices
         self._on_event = on_event
         self._solver = Solver(
             strategy=chosen,
             settings=Settings(
-                max_tokens=int(within("max_tokens", max_tokens, 1, 1 << 20)),
-                temperature=within("temperature", temperature, 0.0, 2.0),
-                top_p=within("top_p", top_p, 0.01, 1.0),
+                **sampling(max_tokens, temperature, top_p),
                 thinking=None if thinking is None else thinking is not False,
                 thinking_tokens=thinking_tokens(thinking),
                 sources=sources(estimate),
@@ -124,15 +125,41 @@ class Agent:
             verifiers=tuple(v for v in judges if isinstance(v, Verifier)),
             examiners=tuple(v for v in judges if isinstance(v, Examiner)),
             witnesses=tuple(v for v in judges if isinstance(v, Witness)),
-            scorers=tuple(v for v in judges if isinstance(v, Scorer))
-            or tuple(make() for make in chosen.scorers),
-            sandbox=Sandbox(LIMITS) if chosen.runs_programs else None,
+            **brought_by(chosen, self._scorers),
             exemplars=checked_exemplars(exemplars),
             profiles=profiles(profile, [one.name for one in named]),
             checkpointer=checkpointer,
             backends=named,
             equality=AnswerEquality(),
         )
+
+    @property
+    def backend(self) -> Backend:
+        """What answers: the usual one of several."""
+        return self._solver.backends[0].backend
+
+    def variant(
+        self,
+        *,
+        backend: Backend | None = None,
+        strategy: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+    ) -> Agent:
+        """Make an agent that differs in what is given, and shares connections and workers with
+        this one: close one of both. Raises UnknownStrategy, InvalidOption or MissingExtra."""
+        solver, other = self._solver, copy(self)
+        chosen = solver.strategy if strategy is None else strategy_named(strategy)
+        settings = replace(solver.settings, **sampling(max_tokens, temperature, top_p))
+        other._solver = replace(
+            solver,
+            strategy=chosen,
+            settings=settings,
+            backends=solver.backends if backend is None else connect_all(backend),
+            **brought_by(chosen, self._scorers),
+        )
+        return other
 
     async def asolve(
         self,

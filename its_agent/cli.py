@@ -1,4 +1,4 @@
-"""The command `its-agent`: solve, strategies, bench, record, calibrate, model."""
+"""The command `its-agent`: solve, serve, strategies, bench, record, calibrate, model."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from its_agent.terminal.measures import early_stop, sandbox, speed
 from its_agent.terminal.model import model_app
 from its_agent.terminal.peers import peers
 from its_agent.terminal.record import record_app
+from its_agent.terminal.serve import serve
 from its_agent.terminal.solve import solve
 from its_agent.terminal.strategies import strategies
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="solve")(solve)
+app.command(name="serve")(serve)
 app.command()(strategies)
 app.command()(calibrate)
 bench_app.command()(run)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from its_agent.difficulty import SOURCES
 from its_agent.difficulty.profile import Profile, load_profile
 from its_agent.errors import InvalidOption
+from its_agent.policy import Strategy
 from its_agent.solution import Exemplar, flaw_of
+from its_agent.verifiers import Sandbox, Scorer
+from its_agent.verifiers.programs import LIMITS
 
 ProfileLike: TypeAlias = Profile | str | Path
 
@@ -63,3 +66,25 @@ def within(name: str, value: float, low: float, high: float) -> float:
     if isinstance(value, bool) or not low <= value <= high:
         raise InvalidOption(f"{name} must be from {low:g} to {high:g}, got {value!r}")
     return value
+
+
+def sampling(
+    max_tokens: int | None, temperature: float | None, top_p: float | None
+) -> dict[str, Any]:
+    """The settings of samples that are given."""
+    told: dict[str, Any] = {}
+    if max_tokens is not None:
+        told["max_tokens"] = int(within("max_tokens", max_tokens, 1, 1 << 20))
+    if temperature is not None:
+        told["temperature"] = within("temperature", temperature, 0.0, 2.0)
+    if top_p is not None:
+        told["top_p"] = within("top_p", top_p, 0.01, 1.0)
+    return told
+
+
+def brought_by(strategy: Strategy, own: tuple[Scorer, ...]) -> dict[str, Any]:
+    """What judges and runs the samples of a strategy. Raises MissingExtra."""
+    return {
+        "scorers": own or tuple(make() for make in strategy.scorers),
+        "sandbox": Sandbox(LIMITS) if strategy.runs_programs else None,
+    }

@@ -1,0 +1,118 @@
+"""One solve for one client: its agent, its account, and what is written down of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from its_agent.agent import Agent
+from its_agent.errors import BudgetTooSmall, ItsAgentError, MissingExtra, SolveFailed
+from its_agent.events import Event, Solved
+from its_agent.integrations.gateway.metrics import Metrics
+from its_agent.integrations.gateway.order import GREEDY, Order
+from its_agent.integrations.gateway.record import Record
+from its_agent.integrations.gateway.refusal import bad
+from its_agent.integrations.gateway.tap import Tap
+from its_agent.integrations.gateway.tenants import Tenant
+from its_agent.ledger import Ledger
+from its_agent.solution import Solution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solving:
+    """A solve that can be begun."""
+
+    agent: Agent
+    order: Order
+    tenant: Tenant
+    tap: Tap | None
+    ledger: Ledger
+
+    @property
+    def text(self) -> str:
+        """What the answer says so far, where it is one sample that is shown as it comes."""
+        return self.tap.text if self.tap else ""
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Solve; the last event carries the solution. Raises what `Agent.astream` raises, and
+        Refusal where it is the key's compute that does not suffice."""
+        try:
+            async for event in self.agent.astream(
+                self.order.problem, max_compute_budget=self.order.budget, ledger=self.ledger
+            ):
+                yield event
+        except BudgetTooSmall:
+            asked, left = self.order.budget.compute, self.tenant.left
+            if asked is not None and left is not None and left < asked:
+                raise self.tenant.spent() from None
+            raise
+
+
+def solving(agent: Agent, order: Order, tenant: Tenant) -> Solving:
+    """Make ready to solve. Raises Refusal for a strategy that this machine cannot run."""
+    is_shown = order.stream and order.strategy == GREEDY and order.problem.schema is None
+    tap = Tap(agent.backend) if is_shown else None
+    try:
+        own = agent.variant(
+            backend=tap,
+            strategy=order.strategy,
+            max_tokens=order.max_tokens,
+            temperature=order.temperature,
+            top_p=order.top_p,
+        )
+    except MissingExtra:
+        raise bad("strategy", f"{order.strategy} cannot be run on this machine") from None
+    ledger = tenant.ledger(order.budget)
+    return Solving(agent=own, order=order, tenant=tenant, tap=tap, ledger=ledger)
+
+
+class Books:
+    """Writes a solve down, in the metrics and in the record, however it ends."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    @contextmanager
+    def entry(self, solve: Solving, record: Record) -> Generator[Entry]:
+        """Count a solve as under way, and write it down at its end."""
+        entry = Entry()
+        started = time.monotonic()
+        try:
+            with self._metrics.in_flight.track_inprogress():
+                yield entry
+        except SolveFailed as failure:
+            entry.status, entry.stopped_because = "failed", failure.receipt.stopped_because
+            raise
+        except ItsAgentError:
+            entry.status = "failed"
+            raise
+        finally:
+            compute, order = solve.ledger.spent.compute, solve.order
+            self._metrics.solved(
+                strategy=order.strategy,
+                status=entry.status,
+                stopped_because=entry.stopped_because,
+                compute=compute,
+                seconds=time.monotonic() - started,
+            )
+            record.details |= {"strategy": order.strategy, "solve": entry.status}
+            record.details |= {"stopped": entry.stopped_because, "compute": compute}
+            record.details |= {"user": order.user} if order.user else {}
+
+
+@dataclass(slots=True)
+class Entry:
+    """How a solve ended; without a word of it the client has hung up."""
+
+    status: str = "aborted"
+    stopped_because: str = "none"
+
+    def take(self, event: Event) -> Solution | None:
+        """Look for the end."""
+        if not isinstance(event, Solved):
+            return None
+        self.status = event.solution.status
+        self.stopped_because = event.solution.receipt.stopped_because
+        return event.solution

@@ -1,0 +1,91 @@
+"""What the gateway says of itself holds: schemathesis asks what it describes, and more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+from gateway_server import gateway_at
+from hypothesis import HealthCheck, Phase, given, settings
+
+from its_agent.backends.scripted import Reply, ScriptedBackend
+
+# Its types leave some arguments open; through import_module they are Any to the type checkers.
+schemathesis: Any = import_module("schemathesis")
+checks: Any = import_module("schemathesis.checks")
+conformance: Any = import_module("schemathesis.specs.openapi.checks")
+POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
+AS_DESCRIBED = [
+    conformance.status_code_conformance,
+    conformance.content_type_conformance,
+    conformance.response_schema_conformance,
+]
+UNBROKEN = [checks.not_a_server_error, *AS_DESCRIBED]
+CHAT_PATH = "/v1/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with gateway_at(ScriptedBackend(lambda request, index: Reply(text="42"))) as address:
+        yield address
+
+
+def asking(url: str, path: str, mode: Any) -> Any:
+    """Strategy of requests to a page."""
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    method = "POST" if path == CHAT_PATH else "GET"
+    return schema[path][method].as_strategy(generation_mode=mode)
+
+
+def few(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
+@pytest.mark.timeout(300)
+def test_what_it_describes_is_answered_or_refused_as_described(url: str) -> None:
+    statuses: Counter[int] = Counter()
+
+    @few(60)
+    @given(case=asking(url, CHAT_PATH, POSITIVE))
+    def ask(case: Any) -> None:
+        # A model's name and a question cannot be guessed.
+        case.body |= {"model": "scripted", "strategy": "single_pass"}
+        case.body["messages"] += [{"role": "user", "content": "What is 17 + 25?"}]
+        answer = case.call_and_validate(checks=AS_DESCRIBED)
+        statuses[answer.status_code] += 1
+        # The scripted model writes no JSON, and a schema may be one that nothing fits.
+        assert answer.status_code != 502 or answer.json()["error"]["code"] == "no_valid_json"
+
+    ask()
+    assert statuses[200] > 3
+    assert statuses.keys() <= {200, 400, 502}
+
+
+@pytest.mark.timeout(300)
+def test_what_it_does_not_describe_is_refused(url: str) -> None:
+    @few(80)
+    @given(case=asking(url, CHAT_PATH, NEGATIVE))
+    def ask(case: Any) -> None:
+        case.call_and_validate(checks=[*UNBROKEN, conformance.negative_data_rejection])
+
+    ask()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/{model}", "/health", "/metrics"])
+def test_the_other_pages_are_as_described(url: str, path: str) -> None:
+    @few(10)
+    @given(case=asking(url, path, POSITIVE))
+    def ask(case: Any) -> None:
+        case.call_and_validate(checks=UNBROKEN)
+
+    ask()
