@@ -21,6 +21,7 @@ from its_agent.errors import BackendUnreachable, InvalidOption
 from its_agent.events import Emitter, Sink, Solved
 from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Settings
+from its_agent.graphs.estimate import estimate_intent
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
 from its_agent.graphs.state import State, candidates_of, flat, state_from
@@ -97,6 +98,8 @@ class Solver:
         stop = options.stop or StopSignal()
         offer, state = await self._met(ledger, stop, state)
         context = self._context(ledger, offer, stop, options, notes, checks=checks)
+        if self.strategy.estimates:
+            state = replace(state, intent=await estimate_intent(state, context))
         return await self._run(graph, state, context, options, stop)
 
     async def resume(
