@@ -76,4 +76,5 @@ def receipt_of(state: Outcome, context: Context, candidates: tuple[Candidate, ..
         truncated=sum(c.finish == "length" for c in candidates),
         explored_nodes=state.explored_nodes,
         notes=(*(entry["text"] for entry in state.notes), *context.notes),
+        run_id=context.emit.run_id,
     )

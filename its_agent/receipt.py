@@ -68,6 +68,8 @@ class Receipt:
     """Partial solutions that a search looked at."""
     notes: tuple[str, ...] = ()
     """What went wrong or is only known within bounds."""
+    run_id: str = ""
+    """Names the solve in its events, log lines and traces."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that `json.dumps` takes."""

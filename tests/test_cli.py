@@ -356,11 +356,12 @@ async def test_every_solve_ends_with_a_line_and_generating_has_none() -> None:
     assert all(line(event) for event in events if isinstance(event, Routed))
 
 
-def generating(elapsed: float, tokens: int, *, running: int = 1) -> Generating:
+def generating(elapsed: float, tokens: int, *, request: int = 1, running: int = 1) -> Generating:
     return Generating(
         spent=Usage(),
         held=Usage(),
         elapsed=elapsed,
+        request=request,
         purpose="generate",
         running=running,
         tokens=tokens,
@@ -371,7 +372,7 @@ def test_speed_and_samples_add_up_over_requests_that_run_side_by_side() -> None:
     flow = Flow()
     for second in range(4):
         flow.note(generating(second, 10 * second + 1))
-        flow.note(generating(second, 30 * second + 1, running=3))
+        flow.note(generating(second, 30 * second + 1, request=2, running=3))
     assert flow.running == 4
     assert flow.rate == pytest.approx(40, abs=1)
 
@@ -379,9 +380,11 @@ def test_speed_and_samples_add_up_over_requests_that_run_side_by_side() -> None:
 def test_a_request_that_is_settled_runs_no_more() -> None:
     flow = Flow()
     flow.note(generating(0, 5))
-    flow.note(generating(1, 90, running=3))
+    flow.note(generating(1, 90, request=2, running=3))
     paid = Usage(completion_tokens=92)
-    flow.note(Spent(spent=paid, held=Usage(), elapsed=1.5, purpose="generate", usage=paid))
+    flow.note(
+        Spent(spent=paid, held=Usage(), elapsed=1.5, request=2, purpose="generate", usage=paid)
+    )
     assert flow.running == 1
 
 
