@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
 from its_agent.events import PartialSolution, Searched
 from its_agent.graphs.context import Context
@@ -26,9 +27,8 @@ def tell(
 
 def _new(before: SearchState, after: SearchState) -> Iterator[Node]:
     """A tree shares with the one that it grew from every level that did not change."""
-    known = before.tree.levels
-    for depth, level in enumerate(after.tree.levels):
-        old = known[depth] if depth < len(known) else {}
+    nothing: Mapping[str, Node] = {}
+    for level, old in zip_longest(after.tree.levels, before.tree.levels, fillvalue=nothing):
         if level is not old:
             yield from (node for id, node in level.items() if id not in old)
 

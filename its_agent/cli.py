@@ -1,4 +1,4 @@
-"""The command `its-agent`: solve, strategies, bench, record, calibrate, model."""
+"""The command `its-agent`: solve, trace, strategies, bench, record, calibrate, model."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from its_agent.terminal.peers import peers
 from its_agent.terminal.record import record_app
 from its_agent.terminal.solve import solve
 from its_agent.terminal.strategies import strategies
+from its_agent.terminal.trace import trace
 
 app = typer.Typer(
     help="Solve problems with a local language model, inside one hard compute budget.",
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="solve")(solve)
+app.command()(trace)
 app.command()(strategies)
 app.command()(calibrate)
 bench_app.command()(run)

@@ -23,11 +23,12 @@ from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.bench.runs import read_runs
 from its_agent.budget import Budget, Usage
 from its_agent.cli import main
+from its_agent.event_lines import line, votes
 from its_agent.events import Event, Generating, Routed, Solved, Spent
 from its_agent.graphs.solve import PATHS, STEPS
 from its_agent.policy import STRATEGIES
 from its_agent.terminal.flow import Flow
-from its_agent.terminal.live import PlainLines, line, view, votes
+from its_agent.terminal.live import PlainLines, view
 from its_agent.terminal.solve import at_most
 
 QUESTION = "What is 17 + 25?"
