@@ -103,7 +103,9 @@ class Panels:
         for number, step in enumerate(self._steps[first:], first + 1):
             ends = step.where.startswith("stop/")
             mark = "■" if ends else str(number)
-            table.add_row(mark, Text(step.where), Text(step.why), Text(step.came))
+            # Only the last reason is shown in full.
+            why = Text(step.why, no_wrap=number < len(self._steps), overflow="ellipsis")
+            table.add_row(mark, Text(step.where), why, Text(step.came))
         return table
 
     def _drawn_votes(self) -> list[RenderableType]:

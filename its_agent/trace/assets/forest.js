@@ -13,6 +13,7 @@ function treeCard(tree) {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
     holder.append(treePicture(tree, room));
+    holder.scrollTop = tree.nodes[0].row * room - holder.clientHeight / 2;
   }, { rootMargin: "400px" });
   seen.observe(holder);
   return card(`Search tree of step ${tree.step}`, `${tree.algorithm}: ${plural(tree.nodes.length - 1, "partial solution")}, ${count(complete)} complete. The stronger the colour, the higher the score; rimmed nodes are complete solutions in the colour of their answer. Arrow keys walk the tree.`, holder);
