@@ -67,7 +67,7 @@ def _spent(receipt: Receipt) -> RenderableType:
         return said
     row = Table.grid(padding=(0, 2))
     row.add_row(
-        ProgressBar(total=limit, completed=spent, width=24),
+        ProgressBar(total=limit, completed=spent, width=24, complete_style="cyan"),
         Text(f"{spent:,} of {limit:,} units, {receipt.elapsed_seconds:.1f} s"),
     )
     return row

@@ -138,6 +138,13 @@ class Panels:
         if self._budget.compute is None:
             return said
         spent = event.spent.compute
+        bar = ProgressBar(
+            total=self._budget.compute,
+            completed=spent,
+            width=_BAR,
+            complete_style="cyan",
+            finished_style="cyan",
+        )
         row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=self._budget.compute, completed=spent, width=_BAR), said)
+        row.add_row(bar, said)
         return row

@@ -29,8 +29,7 @@ function machine() {
     const seen = visits[name] || name === "START" || (name === "END" && data.end.kind === "solved");
     picture.append(draw("g", { class: `node${seen ? " seen" : ""}` },
       draw("rect", { x, y: y - 15, width, height: 30, rx: 8 }),
-      draw("text", { x: x + width / 2, y: y + 4, "text-anchor": "middle" }, name)));
-    if (visits[name] > 1) picture.append(draw("text", { x: x + width - 4, y: y - 19, "text-anchor": "end", class: "times" }, `×${visits[name]}`));
+      draw("text", { x: x + width / 2, y: y + 4, "text-anchor": "middle" }, name, visits[name] > 1 && draw("tspan", { class: "times" }, ` ×${visits[name]}`))));
   }
   return el("div", { class: "scroll" }, picture);
 }
