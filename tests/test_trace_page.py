@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bench_runs import outcomes
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from traced import HOSTILE, PLAIN_QUESTION, QUESTION, large, solved
 
 from its_agent.bench.runs import append_run
@@ -23,7 +23,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on the PATH"),
     pytest.mark.timeout(300),
 ]
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 380, "height": 800}
+WIDE = ViewportSize(width=1280, height=900)
+NARROW = ViewportSize(width=380, height=800)
 LOADS_WITHIN, REACTS_WITHIN = 20.0, 5.0
 """Seconds, on two slow cores that others use too."""
 

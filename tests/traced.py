@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from its_agent.agent import Agent
 from its_agent.backends.protocol import Request
@@ -53,7 +54,7 @@ async def solved(strategy: str = "adaptive", *, question: str = PLAIN_QUESTION) 
 
 def large(nodes: int = 5000) -> Iterator[Event]:
     """A solve whose search made so many nodes, a third of them complete, and was cut off."""
-    now = {"spent": Usage(), "held": Usage(), "elapsed": 0.0, "run_id": "large"}
+    now: dict[str, Any] = {"spent": Usage(), "held": Usage(), "elapsed": 0.0, "run_id": "large"}
     engine = Fingerprint(model="tiny", backend="scripted")
     yield Started(
         **now,
@@ -87,7 +88,7 @@ def large(nodes: int = 5000) -> Iterator[Event]:
             purpose="search",
             usage=paid,
             texts=tuple(node.text for node in wave),
-            finishes=("stop",) * len(wave),
+            finishes=tuple("stop" for _ in wave),
         )
         yield Searched(**now, step=1, algorithm="mcts", nodes=tuple(wave), frontier=())
     for number, node in enumerate((node for node in made if node.done), 1):

@@ -188,7 +188,7 @@ def _mark(span: Span, event: Routed | Judged | Retrying) -> None:
             told = {"confidence": verdict.confidence, "votes": verdict.votes}
         case Retrying():
             told = {"why": event.why, "wait": event.wait}
-    named = {f"its_agent.{name}": value for name, value in told.items()}
+    named: dict[str, Any] = {f"its_agent.{name}": value for name, value in told.items()}
     span.add_event(f"its_agent.{type(event).__name__.lower()}", named)
 
 

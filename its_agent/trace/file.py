@@ -110,16 +110,16 @@ def _header_of(line: bytes) -> dict[str, Any]:
 def _event(line: bytes, where: str) -> Event | None:
     try:
         said: Any = json.loads(line)
-        kind = KINDS.get(said["event"])
-        return None if kind is None else _reader(kind).validate_python(said)
+        name = said["event"]
+        return _reader(name).validate_python(said) if name in KINDS else None
     except (ValueError, TypeError, KeyError) as error:
         flaw = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise InvalidInput(f"{where} is not an event ({flaw}); record the trace again") from error
 
 
 @cache
-def _reader(kind: type[Event]) -> TypeAdapter[Event]:
-    return TypeAdapter(kind)
+def _reader(name: str) -> TypeAdapter[Event]:
+    return TypeAdapter(KINDS[name])
 
 
 def plain(value: Any) -> Any:
