@@ -10,7 +10,7 @@ BUDGET ?= 4000
 
 CASES ?= 100000
 
-.PHONY: solve test soak check format constraints clean
+.PHONY: solve test soak pictures check format constraints clean
 
 solve: $(VENV)/.engine  ## solve one problem on the embedded engine: make solve PROBLEM="…" BUDGET=…
 	@$(BIN)/its-agent solve "$$PROBLEM" --budget $(BUDGET)
@@ -20,6 +20,9 @@ test: $(VENV)/.dev  ## all tests, those against a real vLLM included
 
 soak: $(VENV)/.dev  ## random faults for a long time: make soak CASES=…
 	cd tests && ../$(BIN)/python fault_injection.py --first 1000000 --cases $(CASES)
+
+pictures: $(VENV)/.dev  ## the pictures of the documentation; wants a chromium on the PATH
+	cd tests && ../$(BIN)/python pictures.py
 
 check: $(VENV)/.dev  ## lint, format, types, packaging
 	$(BIN)/ruff check

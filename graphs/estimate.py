@@ -11,9 +11,10 @@ from its_agent.difficulty.text_features import read_text
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Estimated
 from its_agent.graphs.context import Context
+from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import books
 from its_agent.graphs.sampling import buy
-from its_agent.graphs.state import State, Update
+from its_agent.graphs.state import Plain, State, Update
 from its_agent.prompts import ask
 from its_agent.solution import Problem
 
@@ -36,13 +37,22 @@ async def _from_text(state: State, context: Context) -> Evidence | None:
     return read_text(Problem(state.messages).question)
 
 
-async def _from_self_report(state: State, context: Context) -> Evidence | None:
-    if "self_report" not in context.settings.sources:
-        return None
-    if not context.door.can("top_logprobs"):
-        return None
+async def estimate_intent(state: State, context: Context) -> Plain | None:
+    """What the estimate reserves at most; None where nothing is asked, or nothing checkpointed."""
+    request = await _self_report(state, context) if context.durable else None
+    return None if request is None else await intent(context, [request])
+
+
+async def _self_report(state: State, context: Context) -> Request | None:
+    """The question, where it may be asked and is cheap enough."""
+    asked = "self_report" in context.settings.sources and context.door.can("top_logprobs")
     request = self_report_request(state)
-    if not await _cheap(context, request):
+    return request if asked and await _cheap(context, request) else None
+
+
+async def _from_self_report(state: State, context: Context) -> Evidence | None:
+    request = await _self_report(state, context)
+    if request is None:
         return None
     taken = await buy(context, request, purpose="estimate")
     samples = [sample for purchase in taken.purchases for sample in purchase.samples]

@@ -77,4 +77,5 @@ def receipt_of(state: Outcome, context: Context, candidates: tuple[Candidate, ..
         explored_nodes=state.explored_nodes,
         notes=(*(entry["text"] for entry in state.notes), *context.notes),
         engines={name: one.offer.fingerprint for name, one in context.models.items() if name},
+        run_id=context.emit.run_id,
     )

@@ -29,6 +29,7 @@ from its_agent.graphs.purchase import paid, scoped, share_left
 from its_agent.graphs.sampling import Taken, buy, prompt
 from its_agent.graphs.scoring import Scores, scored, unscored
 from its_agent.graphs.search_end import must_end, to_the_end
+from its_agent.graphs.search_news import tell
 from its_agent.graphs.standing import Standing, Weight, likelihood
 from its_agent.graphs.state import State, Update, plain_candidate
 from its_agent.graphs.step_scores import ByScorer, Partial
@@ -61,7 +62,8 @@ async def expand(state: State, runtime: Runtime[Context]) -> Update:
     brought = await _buy_wave(context, door, orders)
     waves = [_steps_of(taken) for taken in brought]
     scores = await _scored(state, context, standing, orders, brought, door)
-    standing = _told(algorithm, standing, orders, waves, scores)
+    before, standing = standing, _told(algorithm, standing, orders, waves, scores)
+    tell(context, _name(state), len(state.steps) + 1, before.search, standing.search)
     taken = sum(brought, Taken()) + scores.taken
     update = paid(state, context, taken, path="search", arm=_name(state))
     if context.durable and not algorithm.finished(standing.search):
@@ -218,7 +220,7 @@ def _candidate(state: State, context: Context, standing: Standing, leaf: str) ->
         signals=_signals(context, weight),
     )
     context.paid.append(made)
-    context.emit(Sampled, candidate=made)
+    context.emit(Sampled, candidate=made, node=leaf)
     return made
 
 

@@ -92,6 +92,11 @@ class State(Outcome):
         return str(self.task["strategy"])
 
     @property
+    def run_id(self) -> str:
+        """The name of the solve; the same after a resumption."""
+        return str(self.task.get("run_id", ""))
+
+    @property
     def budget(self) -> Budget:
         """The limits that the solve began with."""
         return Budget(**self.task["budget"])
@@ -106,6 +111,7 @@ def new_state(
     tests: Sequence[str] = (),
     prompt_tokens: int = 0,
     strategy: str = "adaptive",
+    run_id: str = "",
 ) -> State:
     """The state that a solve starts from."""
     return State(
@@ -117,6 +123,7 @@ def new_state(
             "prompt_tokens": prompt_tokens,
             "budget": flat(budget),
             "strategy": strategy,
+            "run_id": run_id,
         }
     )
 

@@ -1,4 +1,4 @@
-"""The command `its-agent`: solve, serve, strategies, bench, record, calibrate, model."""
+"""The command `its-agent`: solve, trace, serve, strategies, bench, record, calibrate, model."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from its_agent.terminal.record import record_app
 from its_agent.terminal.serve import serve
 from its_agent.terminal.solve import solve
 from its_agent.terminal.strategies import strategies
+from its_agent.terminal.trace import trace
 
 app = typer.Typer(
     help="Solve problems with a local language model, inside one hard compute budget.",
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="solve")(solve)
+app.command()(trace)
 app.command(name="serve")(serve)
 app.command()(strategies)
 app.command()(calibrate)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeAlias
 
-from its_agent.budget import Usage
+from its_agent.budget import Budget, Usage
 from its_agent.ledger import Ledger
-from its_agent.solution import Candidate, Solution, Verdict
+from its_agent.receipt import Fingerprint
+from its_agent.solution import AnswerType, Candidate, Finish, Message, Solution, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,20 @@ class Event:
     held: Usage
     elapsed: float
     """Seconds since the solve began."""
+    run_id: str = ""
+    """Names the solve, as its receipt does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """A solve has begun, or goes on after a kill."""
+
+    messages: tuple[Message, ...]
+    """The problem."""
+    answer_type: AnswerType
+    strategy: str
+    budget: Budget
+    engine: Fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +59,27 @@ class Routed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requested(Event):
+    """A request has its reservation and is sent."""
+
+    request: int
+    """Its number in the solve; a try again has a new one."""
+    purpose: str
+    model: str
+    messages: tuple[Message, ...]
+    samples: int
+    max_tokens: int
+    """Most tokens of each sample."""
+    temperature: float
+    top_p: float
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generating(Event):
     """Tokens are arriving."""
 
+    request: int
     purpose: str
     running: int
     """Samples of this request that are still being generated."""
@@ -67,8 +101,16 @@ class Retrying(Event):
 class Spent(Event):
     """A request was settled."""
 
+    request: int | None
+    """None for work that is read and not asked for, such as log-probabilities of a text."""
     purpose: str
     usage: Usage
+    texts: tuple[str, ...] = ()
+    """Its samples as they came, thinking before text."""
+    finishes: tuple[Finish, ...] = ()
+    """How each of them ended."""
+    failure: str | None = None
+    """The error that it ended with: its class, and what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +118,36 @@ class Sampled(Event):
     """A candidate is there."""
 
     candidate: Candidate
+    node: str | None = None
+    """The node of the search whose whole text it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialSolution:
+    """A node of a search tree; `text` is its last step only."""
+
+    id: str
+    """Its place in the tree: "0.2.1" is the second child of the root's third child."""
+    text: str
+    score: float | None
+    """What the search was told that it is worth."""
+    done: bool
+    """Its solution ends here."""
+    failed: bool
+    """It never came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched(Event):
+    """A wave of a search is there."""
+
+    step: int
+    """The purchase that the search is, from 1."""
+    algorithm: str
+    nodes: tuple[PartialSolution, ...]
+    """Those that are new."""
+    frontier: tuple[str, ...]
+    """Nodes that the search may go on from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +166,35 @@ class Solved(Event):
     solution: Solution
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """The solve has ended without a solution, by an error or a cancellation."""
+
+    error: str
+    """The name of its class."""
+    why: str
+
+
 Sink: TypeAlias = Callable[[Event], None]
 
 
 class Emitter:
     """Stamps events with the state of the ledger and hands them to every sink."""
 
-    def __init__(self, ledger: Ledger, sinks: tuple[Sink, ...] = ()) -> None:
+    def __init__(self, ledger: Ledger, sinks: tuple[Sink, ...] = (), *, run_id: str = "") -> None:
+        self.run_id = run_id
         self._ledger = ledger
         self._sinks = sinks
+        self._requests = count(1)
 
     @property
     def is_heard(self) -> bool:
         """Whether anybody listens."""
         return bool(self._sinks)
+
+    def number(self) -> int:
+        """The next request's number."""
+        return next(self._requests)
 
     def __call__(self, kind: type[Event], **details: Any) -> None:
         """Build an event of this kind and deliver it, where anybody listens."""
@@ -117,6 +204,7 @@ class Emitter:
             spent=self._ledger.spent,
             held=self._ledger.held,
             elapsed=self._ledger.elapsed,
+            run_id=self.run_id,
             **details,
         )
         for sink in self._sinks:

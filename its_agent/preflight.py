@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ def initial_state(
         tests=problem.tests,
         budget=budget,
         strategy=strategy,
+        run_id=secrets.token_hex(8),
     )
 
 

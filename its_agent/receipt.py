@@ -72,6 +72,8 @@ class Receipt:
     """What went wrong or is only known within bounds."""
     engines: Mapping[str, Fingerprint] = field(default_factory=dict[str, Fingerprint])
     """Of all models, by name, where the agent has several."""
+    run_id: str = ""
+    """Names the solve in its events, log lines and traces."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that `json.dumps` takes."""

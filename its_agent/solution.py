@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from its_agent.budget import Usage
 from its_agent.errors import InvalidProblem
 from its_agent.receipt import Receipt
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Message: TypeAlias = Mapping[str, Any]
 """A chat message as the engine reads it: at least `role` and `content`."""
@@ -22,6 +25,7 @@ Status = Literal["verified", "agreed", "best_effort", "abstained"]
 Finish = Literal["stop", "length", "aborted"]
 
 MAX_PROBLEM_CHARACTERS = 1_000_000
+_SHORT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,28 @@ class Solution:
     candidates: tuple[Candidate, ...]
     receipt: Receipt
 
+    def __repr__(self) -> str:
+        receipt = self.receipt
+        limit = receipt.budget.compute
+        spent = f"{receipt.spent.compute:,}" + ("" if limit is None else f" of {limit:,}")
+        return (
+            f"Solution(answer={_short(self.answer)}, confidence={self.confidence:.2f}, "
+            f"status={self.status!r}, spent={spent!r}, "
+            f"stopped_because={receipt.stopped_because!r})"
+        )
+
+    def __rich__(self) -> RenderableType:
+        """What `rich.print` shows: the answer, how sure it is, and what was spent on what."""
+        from its_agent.solution_table import solution_table
+
+        return solution_table(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from its_agent.solution_html import solution_html
+
+        return solution_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that `json.dumps` takes."""
         return {
@@ -174,3 +200,8 @@ class Solution:
     def to_json(self) -> str:
         """Return the solution as one JSON object."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
+
+
+def _short(answer: str | None) -> str:
+    said = repr(answer)
+    return said if len(said) <= _SHORT else f"{said[: _SHORT - 1]}…"

@@ -18,9 +18,10 @@ from its_agent.budget import Budget, Prices, Usage
 from its_agent.difficulty.profile import Profile, check_model, profile_of
 from its_agent.equality import AnswerEquality
 from its_agent.errors import BackendUnreachable, InvalidBudget, InvalidOption
-from its_agent.events import Emitter, Sink, Solved
+from its_agent.events import Emitter, Failed, Sink, Solved, Started
 from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context, Model, Settings
+from its_agent.graphs.estimate import estimate_intent
 from its_agent.graphs.hosted import Ended
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.solve import solve_graph
@@ -102,7 +103,11 @@ class Solver:
         ledger = self._ledger(budget, options)
         stop = options.stop or StopSignal()
         met, state = await self._met(ledger, stop, state)
-        context = self._context(ledger, met, stop, options, notes, checks=checks)
+        context = self._context(
+            ledger, met, stop, options, notes, checks=checks, run_id=state.run_id
+        )
+        if self.strategy.estimates:
+            state = replace(state, intent=await estimate_intent(state, context))
         return await self._run(graph, state, context, options, stop)
 
     async def extend(self, standing: Plain, more: int, options: RunOptions) -> Ended:
@@ -167,6 +172,7 @@ class Solver:
             options,
             notes,
             checks=self._checks(begun),
+            run_id=begun.run_id,
             meter=Meter.from_plain(begun.books.get("meter", {})),
             paid=list(candidates_of(state)),
         )
@@ -180,6 +186,33 @@ class Solver:
         stop: StopSignal,
         *,
         begun: bool = False,
+    ) -> Ended:
+        """Take the graph to its end, and tell of its beginning and its end."""
+        context.emit(
+            Started,
+            messages=tuple(state.messages),
+            answer_type=state.answer_type,
+            strategy=self.strategy.name,
+            budget=state.budget,
+            engine=context.offer.fingerprint,
+        )
+        try:
+            ended = await self._ended(graph, state, context, options, stop, begun=begun)
+        except BaseException as error:
+            context.emit(Failed, error=type(error).__name__, why=str(error))
+            raise
+        context.emit(Solved, solution=ended.solution)
+        return ended
+
+    async def _ended(
+        self,
+        graph: Any,
+        state: State,
+        context: Context,
+        options: RunOptions,
+        stop: StopSignal,
+        *,
+        begun: bool,
     ) -> Ended:
         """Take the graph to its end, once there is a place for it."""
         async with AsyncExitStack() as held:
@@ -195,9 +228,7 @@ class Solver:
                 result = await run(start)
             else:
                 result = await run(start, thread(options.thread_id), durability="sync")
-        solution = solution_of(result.value, context)
-        context.emit(Solved, solution=solution)
-        return Ended(solution=solution, standing=flat(result.value))
+        return Ended(solution=solution_of(result.value, context), standing=flat(result.value))
 
     def _checks(self, state: State) -> Checks:
         """The agent's own, and the problem's schema and tests. Raises InvalidOption for a schema
@@ -273,10 +304,11 @@ class Solver:
         notes: list[str],
         *,
         checks: Checks,
+        run_id: str,
         meter: Meter | None = None,
         paid: list[Candidate] | None = None,
     ) -> Context:
-        emit = Emitter(ledger, options.sinks)
+        emit = Emitter(ledger, options.sinks, run_id=run_id)
         first, *others = met
         door = MeteredBackend(
             first.backend, ledger, emit, offer=first.offer, stop=stop, meter=meter

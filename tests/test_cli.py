@@ -23,14 +23,18 @@ from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.bench.runs import read_runs
 from its_agent.budget import Budget, Usage
 from its_agent.cli import main
+from its_agent.event_lines import line, votes
 from its_agent.events import Event, Generating, Routed, Solved, Spent
 from its_agent.graphs.solve import PATHS, STEPS
 from its_agent.policy import STRATEGIES
 from its_agent.terminal.flow import Flow
-from its_agent.terminal.live import PlainLines, line, view, votes
+from its_agent.terminal.live import PlainLines, view
 from its_agent.terminal.solve import at_most
+from its_agent.trace import read_trace
 
 QUESTION = "What is 17 + 25?"
+
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def adder(request: Request, index: int) -> Reply:
@@ -346,7 +350,7 @@ async def test_the_live_panel_shows_votes_and_the_budget() -> None:
             see(event)
     shown = written.getvalue()
     assert "of 4,000" in shown
-    assert "42 100%" in shown
+    assert "42, 100% sure" in shown
 
 
 async def test_every_solve_ends_with_a_line_and_generating_has_none() -> None:
@@ -356,11 +360,12 @@ async def test_every_solve_ends_with_a_line_and_generating_has_none() -> None:
     assert all(line(event) for event in events if isinstance(event, Routed))
 
 
-def generating(elapsed: float, tokens: int, *, running: int = 1) -> Generating:
+def generating(elapsed: float, tokens: int, *, request: int = 1, running: int = 1) -> Generating:
     return Generating(
         spent=Usage(),
         held=Usage(),
         elapsed=elapsed,
+        request=request,
         purpose="generate",
         running=running,
         tokens=tokens,
@@ -371,7 +376,7 @@ def test_speed_and_samples_add_up_over_requests_that_run_side_by_side() -> None:
     flow = Flow()
     for second in range(4):
         flow.note(generating(second, 10 * second + 1))
-        flow.note(generating(second, 30 * second + 1, running=3))
+        flow.note(generating(second, 30 * second + 1, request=2, running=3))
     assert flow.running == 4
     assert flow.rate == pytest.approx(40, abs=1)
 
@@ -379,9 +384,11 @@ def test_speed_and_samples_add_up_over_requests_that_run_side_by_side() -> None:
 def test_a_request_that_is_settled_runs_no_more() -> None:
     flow = Flow()
     flow.note(generating(0, 5))
-    flow.note(generating(1, 90, running=3))
+    flow.note(generating(1, 90, request=2, running=3))
     paid = Usage(completion_tokens=92)
-    flow.note(Spent(spent=paid, held=Usage(), elapsed=1.5, purpose="generate", usage=paid))
+    flow.note(
+        Spent(spent=paid, held=Usage(), elapsed=1.5, request=2, purpose="generate", usage=paid)
+    )
     assert flow.running == 1
 
 
@@ -402,3 +409,40 @@ def test_many_votes_are_cut_short() -> None:
 def test_the_ceiling_names_every_limit() -> None:
     assert at_most(Budget(compute=4000)) == "at most 4,000 compute units (tokens)"
     assert at_most(Budget(compute=10, seconds=2.5)) == "at most 10 compute units (tokens) and 2.5 s"
+
+
+# Traces
+
+
+def test_a_solve_is_recorded_where_it_is_told_and_kept_as_the_last_one(
+    url: str, tmp_path: Path, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, page = tmp_path / "trace.jsonl", tmp_path / "page.html"
+    assert run("solve", QUESTION, "--quiet", "--trace", str(file), "--base-url", url) == 0
+    assert isinstance(read_trace(file)[-1], Solved)
+    assert (own_home / "traces" / "last.jsonl").read_bytes() == file.read_bytes()
+    assert run("solve", "What is 17 + 25 now?", "--quiet", "--base-url", url) == 0
+    assert run("solve", "--budget", "3", QUESTION, "--base-url", url) == 2
+    assert run("trace", "--last", "--out", str(page)) == 0
+    assert "What is 17 + 25 now?" in page.read_text()
+    assert [one.name for one in (own_home / "traces").iterdir()] == ["last.jsonl"]
+    capsys.readouterr()
+
+
+def test_a_cache_folder_that_cannot_be_written_is_told_and_does_not_stop_a_solve(
+    url: str, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_home.write_text("a file")
+    assert run("solve", QUESTION, "--quiet", "--base-url", url) == 0
+    out, err = capsys.readouterr()
+    assert out == "42\n"
+    assert "the trace of this solve is not kept" in err
+
+
+def test_a_trace_that_cannot_be_written_stops_a_solve_before_it_costs_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(backend := ScriptedBackend(adder)) as url:
+        assert run("solve", QUESTION, "--trace", str(tmp_path), "--base-url", url) == 2
+    assert backend.requests == []
+    assert "cannot be written" in capsys.readouterr().err

@@ -75,7 +75,7 @@ def check_bill(solution: Solution, backend: ScriptedBackend) -> None:
     "strategy",
     ["adaptive", "refine", "beam", "self_consistency", "budget_forcing", "early_exit"],
 )
-@pytest.mark.parametrize("events", [1, 4, 7, 12, 17, 23, 31, 45])
+@pytest.mark.parametrize("events", [1, 2, 3, 4, 5, 7, 12, 17, 23, 31, 45])
 async def test_a_run_that_was_left_keeps_its_samples_and_its_bill(
     strategy: str, events: int
 ) -> None:

@@ -15,6 +15,7 @@ from its_agent.backends.meter import Meter
 from its_agent.backends.protocol import Backend, Capability, Offer, Request, Revivable, Tokens
 from its_agent.backends.purchase import EndOfTime, Interruption, Purchase, Read
 from its_agent.backends.retry import Retry, next_try
+from its_agent.backends.telling import said, tell_bill, tell_request
 from its_agent.budget import Usage, compute_units
 from its_agent.errors import (
     BackendError,
@@ -124,7 +125,7 @@ class MeteredBackend:
                     if usage is worst
                     else 0,
                 )
-                self._emit(Spent, purpose=purpose, usage=usage)
+                self._emit(Spent, request=None, purpose=purpose, usage=usage, failure=said(failure))
         paid = Usage() if reservation is None else usage
         return Read(value=value, usage=paid, failure=failure, interrupted=interrupted)
 
@@ -234,6 +235,7 @@ class MeteredBackend:
         interrupted: Interruption | None = None
         bill: Bill | None = None
         reservation: Reservation | None = None
+        number = self._emit.number()
         decided = decided or StopSignal()
         try:
             async with self._stop.guard(self._ledger.remaining.seconds), decided.guard():
@@ -249,7 +251,10 @@ class MeteredBackend:
                     read=seen in self.meter.read,
                     exact="count_prompt" in offer.capabilities,
                 )
-                await self._consume(request, seen, bill, reservation, purpose, watch)
+                tell_request(
+                    self._emit, number, request, purpose=purpose, model=offer.fingerprint.model
+                )
+                await self._consume(request, seen, bill, reservation, number, watch)
         except TimeoutError:
             interrupted = self._interruption(decided)
         except BackendError as error:
@@ -262,7 +267,7 @@ class MeteredBackend:
             raise
         finally:
             if bill is not None and reservation is not None:
-                self._settle(bill, reservation, request)
+                self._settle(bill, reservation, request, number, failure)
         if bill is None:
             return Purchase(failure=failure, interrupted=interrupted)
         return Purchase(
@@ -279,7 +284,7 @@ class MeteredBackend:
         seen: int,
         bill: Bill,
         reservation: Reservation,
-        purpose: str,
+        number: int,
         watch: Watch | None,
     ) -> None:
         async with aclosing(self._backend.stream(request)) as items:
@@ -295,13 +300,25 @@ class MeteredBackend:
                     if watch is not None:
                         watch(ended)
                 if self._emit.is_heard:
-                    running, tokens = bill.running, bill.generated
-                    self._emit(Generating, purpose=purpose, running=running, tokens=tokens)
+                    self._emit(
+                        Generating,
+                        request=number,
+                        purpose=reservation.purpose,
+                        running=bill.running,
+                        tokens=bill.generated,
+                    )
                 if request.stop and bill.overrun:
                     return
             bill.ended = True
 
-    def _settle(self, bill: Bill, reservation: Reservation, request: Request) -> None:
+    def _settle(
+        self,
+        bill: Bill,
+        reservation: Reservation,
+        request: Request,
+        number: int,
+        failure: BackendError | None,
+    ) -> None:
         usage = bill.usage
         reservation.settle(usage)
         self.meter.count(
@@ -311,7 +328,7 @@ class MeteredBackend:
         )
         if bill.answered_one:
             self.meter.lacks.add("n")
-        self._emit(Spent, purpose=reservation.purpose, usage=usage)
+        tell_bill(self._emit, number, bill, purpose=reservation.purpose, failure=failure)
 
     def _interruption(self, decided: StopSignal) -> Interruption:
         if decided.is_set and not self._stop.is_set:

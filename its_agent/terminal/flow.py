@@ -11,20 +11,16 @@ _LEAST_SECONDS = 0.5
 
 
 class Flow:
-    """Adds up the requests that run side by side.
-
-    Events do not name their request, so each is taken for the next one of the most similar
-    request: the same purpose, as many samples running, no fewer tokens.
-    """
+    """Adds up the requests that run side by side."""
 
     def __init__(self) -> None:
-        self._requests: list[Generating] = []
+        self._requests: dict[int, Generating] = {}
         self._marks: deque[tuple[float, int]] = deque()
 
     @property
     def running(self) -> int:
         """Samples that are being generated."""
-        return sum(request.running for request in self._requests)
+        return sum(request.running for request in self._requests.values())
 
     @property
     def rate(self) -> float | None:
@@ -37,31 +33,12 @@ class Flow:
     def note(self, event: Event) -> None:
         """Take an event into account."""
         if isinstance(event, Generating):
-            self._advance(event)
-        elif isinstance(event, Spent):
-            self._end(event)
+            self._requests[event.request] = event
+        elif isinstance(event, Spent) and event.request is not None:
+            self._requests.pop(event.request, None)
         else:
             return
-        tokens = event.spent.completion_tokens + sum(one.tokens for one in self._requests)
-        self._marks.append((event.elapsed, tokens))
+        running = sum(one.tokens for one in self._requests.values())
+        self._marks.append((event.elapsed, event.spent.completion_tokens + running))
         while event.elapsed - self._marks[0][0] > _WINDOW_SECONDS:
             self._marks.popleft()
-
-    def _advance(self, event: Generating) -> None:
-        earlier = [
-            one
-            for one in self._requests
-            if (one.purpose == event.purpose)
-            and one.tokens <= event.tokens
-            and one.running >= event.running
-        ]
-        if earlier:
-            likeliest = max(earlier, key=lambda one: (one.running == event.running, one.tokens))
-            self._requests.remove(likeliest)
-        self._requests.append(event)
-
-    def _end(self, event: Spent) -> None:
-        own = [one for one in self._requests if one.purpose == event.purpose]
-        if own:
-            ended = event.usage.completion_tokens
-            self._requests.remove(min(own, key=lambda one: abs(one.tokens - ended)))

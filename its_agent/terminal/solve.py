@@ -23,6 +23,7 @@ from its_agent.terminal.engine import Engine, engine
 from its_agent.terminal.failures import ABSTAINED, ANSWERED, INTERRUPTED
 from its_agent.terminal.live import View, silence, view
 from its_agent.terminal.options import BaseUrl, MaxTokens, Model, Temperature, TopP
+from its_agent.terminal.recorded import both, recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,9 @@ def solve(
     top_p: TopP = 0.95,
     model: Model = None,
     base_url: BaseUrl = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Record the solve in this file, for its-agent trace.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Read the problem from this file; - is standard input.")
     ] = None,
@@ -80,7 +84,8 @@ def solve(
         top_p=top_p,
     )
     check_strategies([strategy])
-    solution = _run(order, base_url=base_url, model=model, quiet=quiet)
+    with recorded(trace) as record:
+        solution = _run(order, base_url=base_url, model=model, quiet=quiet, record=record)
     typer.echo(solution.to_json() if json else _said(solution, quiet=quiet))
     raise typer.Exit(_exit_code(solution))
 
@@ -111,14 +116,16 @@ def _read_file(file: Path) -> str:
         raise InvalidProblem(f"the problem file {file} cannot be read: {error}") from error
 
 
-def _run(order: Order, *, base_url: str | None, model: str | None, quiet: bool) -> Solution:
+def _run(
+    order: Order, *, base_url: str | None, model: str | None, quiet: bool, record: View
+) -> Solution:
     console = Console(stderr=True)
     if not quiet:
         console.print(at_most(order.budget), highlight=False)
     with engine(base_url, model, console=None if quiet else console) as place:
         shown = nullcontext(silence) if quiet else view(console, order.budget)
         with shown as see:
-            return asyncio.run(solve_at(place, order, see))
+            return asyncio.run(solve_at(place, order, both(see, record)))
 
 
 def at_most(budget: Budget) -> str:
