@@ -172,6 +172,12 @@ def test_a_last_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
     drop_broken_end(path)
     append_run(path, second)
     assert read_runs(path) == [first, second]
+    packed = path.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_runs(packed) == [first, second]
+    packed.write_bytes(b"no archive")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_runs(packed)
 
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:

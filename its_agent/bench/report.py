@@ -21,9 +21,9 @@ from its_agent.errors import InvalidInput
 _INTRODUCTION = f"""\
 # Benchmarks
 
-Live runs against a real engine, one for each problem, strategy and budget. A budget is in compute
-units: one unit is one token read or generated, and prompt tokens that the engine served from its
-prefix cache cost nothing.
+Runs against a real engine, or against samples recorded from one where a section says so: one for
+each problem, strategy and budget. A budget is in compute units: one unit is one token read or
+generated, and prompt tokens that the engine served from its prefix cache cost nothing.
 
 Accuracy is followed by its 95% Wilson interval. *Any right* counts the runs with a right candidate
 among theirs: the bound (pass@k) for whatever could have been chosen from them. Compute is what the

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -183,13 +185,15 @@ def _short(answer: str | None) -> str | None:
 
 
 def read_runs(path: Path) -> list[Run]:
-    """The runs in a file; a last line that was cut off while being written is left out.
+    """The runs in a file, plain or .gz; a last line that was cut off while being written is left
+    out.
 
     Raises InvalidInput for any other line that is not a run, or a file that cannot be read.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
+        content = path.read_bytes()
+        lines = (gzip.decompress(content) if path.suffix == ".gz" else content).split(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput(f"the runs file {path} cannot be read: {error}") from error
     whole = lines[:-1] if lines[-1:] != [b""] else lines
     return [_run(line, where=f"{path}, line {n}") for n, line in enumerate(whole, 1) if line]

@@ -42,7 +42,7 @@ def report(
     from its_agent.bench.runs import read_runs
 
     rivals = _rivals(subject, baselines)
-    made = {path.stem: read_runs(path) for path in runs}
+    made = {path.name.removesuffix(".gz").removesuffix(".jsonl"): read_runs(path) for path in runs}
     samples = _graded(pool, made) if pool else []
     if out is None:
         typer.echo(page(made, Beside(rivals=rivals, pool=samples)), nl=False)
