@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -9,6 +10,9 @@ from its_agent.bench.curve import Point
 from its_agent.bench.svg import COLOURS, Frame, circle, line
 from its_agent.bench.table import Cell
 
+TICKS = 4
+"""Parts of the width."""
+_STEPS = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _DASHED = ' fill="none" stroke="#555555" stroke-width="1.5" stroke-dasharray="6 4"'
 
 
@@ -17,12 +21,12 @@ def chart(table: Sequence[Cell], *, bound: Sequence[Point] = (), bands: bool = F
 
     `bound` has the points of pass@k by rising cost, drawn as a dashed line as far as the cells go.
     """
-    top = max(cell.mean_compute for cell in table) * 1.05 or 1.0
+    top = TICKS * _rounded(max(cell.mean_compute for cell in table) * 1.02 / TICKS or 1.0)
     frame = Frame(
         title="Accuracy against mean compute",
         below="mean compute units a problem",
         top=top,
-        ticks=[f"{top * k / 4:,.0f}" for k in range(5)],
+        ticks=[f"{top * k / TICKS:,.0f}" for k in range(TICKS + 1)],
     )
     strategies = list(dict.fromkeys(cell.strategy for cell in table))
     drawn = [
@@ -31,6 +35,12 @@ def chart(table: Sequence[Cell], *, bound: Sequence[Point] = (), bands: bool = F
         for part in _series([c for c in table if c.strategy == strategy], place, frame, bands)
     ]
     return frame.drawn([*drawn, *_bound(bound, frame, len(strategies))])
+
+
+def _rounded(step: float) -> float:
+    """The next number of at least this size that is easily read."""
+    unit = 10.0 ** math.floor(math.log10(step))
+    return next(unit * times for times in _STEPS if unit * times >= step)
 
 
 def _series(cells: Sequence[Cell], place: int, frame: Frame, bands: bool) -> list[str]:

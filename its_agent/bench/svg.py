@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-COLOURS = ("#0b6e99", "#d1495b", "#66a182", "#edae49", "#8d6a9f", "#555555")
+COLOURS = (
+    "#0b6e99",
+    "#d1495b",
+    "#66a182",
+    "#edae49",
+    "#8d6a9f",
+    "#8c564b",
+    "#222222",
+    "#17becf",
+    "#bcbd22",
+    "#e377c2",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +30,10 @@ class Frame:
     top: float
     ticks: Sequence[str]
     """What is written at equal distances below, from 0 to `top`."""
-    width: int = 680
+    width: int = 710
     height: int = 400
     left: int = 60
-    right: int = 170
+    right: int = 200
     upper: int = 20
     lower: int = 50
 
