@@ -137,6 +137,7 @@ def wave_requests(
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,
+        stop=settings.stop,
         schema=state.schema if context.door.can("structured") else None,
         logprobs=context.strategy.logprobs,
         top_logprobs=context.strategy.top_logprobs if context.door.can("top_logprobs") else 0,

@@ -33,6 +33,7 @@ from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.verifiers import Examiner, Sandbox, Scorer, Verifier, Witness
 from its_agent.verifiers.programs import LIMITS
+from its_agent.within import within
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 
@@ -92,9 +93,9 @@ class Agent:
         self._solver = Solver(
             strategy=chosen,
             settings=Settings(
-                max_tokens=int(_within("max_tokens", max_tokens, 1, 1 << 20)),
-                temperature=_within("temperature", temperature, 0.0, 2.0),
-                top_p=_within("top_p", top_p, 0.01, 1.0),
+                max_tokens=int(within("max_tokens", max_tokens, 1, 1 << 20)),
+                temperature=within("temperature", temperature, 0.0, 2.0),
+                top_p=within("top_p", top_p, 0.01, 1.0),
                 thinking=None if thinking is None else thinking is not False,
                 thinking_tokens=_thinking_tokens(thinking),
                 sources=_sources(estimate),
@@ -228,7 +229,7 @@ class Agent:
             solve_one,
             budget=Budget.of(max_compute_budget),
             market=market,
-            concurrency=int(_within("concurrency", concurrency, 1, 1 << 16)),
+            concurrency=int(within("concurrency", concurrency, 1, 1 << 16)),
         )
 
     def _market(self, total: Ledger | None, problems: int) -> Market | None:
@@ -272,6 +273,11 @@ class Agent:
                 concurrency=concurrency,
             )
         )
+
+    @property
+    def solver(self) -> Solver:
+        """What all its runs share."""
+        return self._solver
 
     def close(self) -> None:
         """Do what `aclose` does, for an agent that was used synchronously."""
@@ -330,7 +336,7 @@ def _exemplars(given: Sequence[Exemplar]) -> tuple[Exemplar, ...]:
 def _thinking_tokens(thinking: bool | int | None) -> int | None:
     if thinking is None or isinstance(thinking, bool):
         return None
-    return int(_within("thinking", thinking, 1, 1 << 20))
+    return int(within("thinking", thinking, 1, 1 << 20))
 
 
 def _sources(names: Iterable[str]) -> frozenset[str]:
@@ -341,9 +347,3 @@ def _sources(names: Iterable[str]) -> frozenset[str]:
             f"unknown source of difficulty {unknown[0]!r}; known: {', '.join(SOURCES)}"
         )
     return chosen
-
-
-def _within(name: str, value: float, low: float, high: float) -> float:
-    if isinstance(value, bool) or not low <= value <= high:
-        raise InvalidOption(f"{name} must be from {low:g} to {high:g}, got {value!r}")
-    return value

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from its_agent.budget import Usage
 from its_agent.ledger import Ledger
 from its_agent.solution import Candidate, Solution, Verdict
+from its_agent.tool_calls import CallPiece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,11 @@ class Generating(Event):
     """Samples of this request that are still being generated."""
     tokens: int
     """Tokens this request has generated so far."""
+    index: int = 0
+    """The sample that has got longer."""
+    text: str = ""
+    """What it has got longer by."""
+    calls: tuple[CallPiece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,12 @@ async def counted(
     """Count the prompt. Raises PromptTooLong or BudgetTooSmall where not even one short answer is
     possible."""
     prompt = await backend.count_prompt(replace(_shortest(state), thinking=thinking))
+    check_room(prompt, backend, ledger, context_length)
+    return replace(state, task={**state.task, "prompt_tokens": prompt})
+
+
+def check_room(prompt: int, backend: Backend, ledger: Ledger, context_length: int | None) -> None:
+    """Raise PromptTooLong or BudgetTooSmall where a prompt leaves no room for a short answer."""
     if context_length is not None and prompt + MIN_TOKENS > context_length:
         raise PromptTooLong(
             f"the prompt has {prompt:,} tokens and the model's context {context_length:,}; at "
@@ -56,7 +62,6 @@ async def counted(
             f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
             f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
         )
-    return replace(state, task={**state.task, "prompt_tokens": prompt})
 
 
 def _answer_type(problem: Problem) -> AnswerType:

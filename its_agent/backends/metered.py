@@ -292,8 +292,15 @@ class MeteredBackend:
                     if watch is not None:
                         watch(ended)
                 if self._emit.is_heard:
-                    running, tokens = bill.running, bill.generated
-                    self._emit(Generating, purpose=purpose, running=running, tokens=tokens)
+                    self._emit(
+                        Generating,
+                        purpose=purpose,
+                        running=bill.running,
+                        tokens=bill.generated,
+                        index=item.index,
+                        text=item.text,
+                        calls=item.calls,
+                    )
                 if request.stop and bill.overrun:
                     return
             bill.ended = True
@@ -368,4 +375,4 @@ class MeteredBackend:
 def hash_of(request: Request) -> int:
     """Tell prompts apart that the prefix cache tells apart."""
     messages = tuple(tuple(sorted((k, str(v)) for k, v in m.items())) for m in request.messages)
-    return hash((messages, request.thinking))
+    return hash((messages, str(request.tools), request.thinking))
