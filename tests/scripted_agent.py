@@ -1,0 +1,68 @@
+"""A chat model for agents that says what a script tells it to, and keeps what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+
+from its_agent.integrations.structured import Tool
+
+Line = AIMessage | Exception
+
+
+class Scripted(BaseChatModel):
+    """Says its lines in order, or what its function makes of the messages; an error is raised."""
+
+    script: Any
+    asked: list[dict[str, Any]] = []
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def bind_tools(
+        self, tools: Sequence[Tool], *, tool_choice: Any = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        names = [tool.name if isinstance(tool, BaseTool) else str(tool) for tool in tools]
+        return self.bind(tools=names, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        place = len(self.asked)
+        self.asked.append({"messages": messages, **kwargs})
+        speak: Callable[..., Line] | None = self.script if callable(self.script) else None
+        line = self.script[place] if speak is None else speak(messages, kwargs)
+        if isinstance(line, Exception):
+            raise line
+        return ChatResult(generations=[ChatGeneration(message=line.model_copy())])
+
+
+def used(prompt: int, completion: int, cached: int = 0) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=prompt + completion,
+        input_token_details={"cache_read": cached},
+    )
+
+
+def says(text: str, prompt: int = 100, completion: int = 20) -> AIMessage:
+    return AIMessage(text, usage_metadata=used(prompt, completion))
+
+
+def calls(name: str, prompt: int = 100, completion: int = 20, **args: Any) -> AIMessage:
+    call = {"name": name, "args": args, "id": f"{name}_{args}", "type": "tool_call"}
+    return AIMessage("", tool_calls=[call], usage_metadata=used(prompt, completion))
