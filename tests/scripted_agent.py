@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+from langchain import agents
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
@@ -12,16 +13,25 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
+from pydantic import ConfigDict
 
 from its_agent.integrations.structured import Tool
 
-Line = AIMessage | Exception
+Line: TypeAlias = AIMessage | Exception
+Speak: TypeAlias = Callable[[list[BaseMessage], dict[str, Any]], Line]
+
+
+def agent_of(model: BaseChatModel, tools: Sequence[Any] = (), **options: Any) -> Any:
+    """An agent of langchain's."""
+    return agents.create_agent(model, list(tools), **options)
 
 
 class Scripted(BaseChatModel):
     """Says its lines in order, or what its function makes of the messages; an error is raised."""
 
-    script: Any
+    script: Sequence[Line] | Speak
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     asked: list[dict[str, Any]] = []
 
     @property
@@ -43,8 +53,7 @@ class Scripted(BaseChatModel):
     ) -> ChatResult:
         place = len(self.asked)
         self.asked.append({"messages": messages, **kwargs})
-        speak: Callable[..., Line] | None = self.script if callable(self.script) else None
-        line = self.script[place] if speak is None else speak(messages, kwargs)
+        line = self.script(messages, kwargs) if callable(self.script) else self.script[place]
         if isinstance(line, Exception):
             raise line
         return ChatResult(generations=[ChatGeneration(message=line.model_copy())])

@@ -18,7 +18,7 @@ JOKE = {"setup": "Why was the cat on the keyboard?", "punchline": "To keep an ey
 def chat(request: Request, index: int) -> Reply:
     """Call the tool that the question is about, unless its answer is there already."""
     if request.schema is not None:
-        return Reply(text=json.dumps(JOKE))
+        return Reply(text=_values(request.schema, request) or json.dumps(JOKE))
     wanted = _wanted(request)
     if wanted is None or _is_answered(request):
         return Reply(text="Hello, I am well.")
@@ -37,14 +37,20 @@ def _wanted(request: Request) -> str | None:
 
 
 def _is_answered(request: Request) -> bool:
-    return request.messages[-1]["role"] == "tool"
+    return str(request.messages[-1]["role"]) == "tool"
 
 
 def _arguments(request: Request, name: str) -> str:
     tool = next(tool for tool in request.tools if tool["function"]["name"] == name)
-    fields: Mapping[str, Any] = tool["function"].get("parameters", {}).get("properties", {})
+    return _values(tool["function"].get("parameters", {}), request) or "{}"
+
+
+def _values(schema: Mapping[str, Any], request: Request) -> str:
+    """A value for each property, as JSON; nothing where there is none."""
     question = str(request.messages[-1]["content"])
-    return json.dumps({field: _value(field, question) for field in fields}, ensure_ascii=False)
+    fields: Mapping[str, Any] = schema.get("properties", {})
+    values = {field: _value(field, question) for field in fields}
+    return json.dumps(values, ensure_ascii=False) if values else ""
 
 
 def _value(field: str, question: str) -> object:

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
@@ -15,7 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
-from scripted_agent import Scripted, calls, says, used
+from scripted_agent import Scripted, agent_of, calls, says, used
 
 from its_agent import Budget, Prices
 from its_agent.backends.scripted import ScriptedBackend
@@ -39,6 +38,11 @@ def looking_for_ever(messages: list[BaseMessage], asked: dict[str, Any]) -> AIMe
     return calls("look", prompt=250, completion=50, at=len(messages))
 
 
+def stubborn(messages: list[BaseMessage], asked: dict[str, Any]) -> AIMessage:
+    """Calls a tool whether it has one or not."""
+    return calls("look", 400, 100, at=1)
+
+
 def texts(messages: list[BaseMessage]) -> list[str]:
     return [str(message.text) for message in messages]
 
@@ -60,7 +64,7 @@ def run(request: pytest.FixtureRequest) -> Any:
 
 def test_an_agent_that_would_never_end_gives_an_answer_inside_its_budget(run: Any) -> None:
     model = Scripted(script=looking_for_ever)
-    agent = create_agent(model, [look], middleware=[BudgetMiddleware(2_000)])
+    agent = agent_of(model, [look], middleware=[BudgetMiddleware(2_000)])
     result = run(agent)
     assert result["messages"][-1].text == "It is sunny."
     assert spent(result) == 300 * (len(model.asked) - 1) + 230
@@ -70,7 +74,7 @@ def test_an_agent_that_would_never_end_gives_an_answer_inside_its_budget(run: An
 
 def test_the_agent_is_told_what_is_left_only_when_it_gets_short(run: Any) -> None:
     model = Scripted(script=looking_for_ever)
-    result = run(create_agent(model, [look], middleware=[BudgetMiddleware(2_000)]))
+    result = run(agent_of(model, [look], middleware=[BudgetMiddleware(2_000)]))
     notes = ["[Budget]" in asked["messages"][-1].text for asked in model.asked]
     assert notes == [False] * notes.index(True) + [True] * notes.count(True)
     assert notes.index(True) > 2
@@ -80,7 +84,7 @@ def test_the_agent_is_told_what_is_left_only_when_it_gets_short(run: Any) -> Non
 
 def test_the_last_call_has_no_tools_and_no_more_tokens_than_are_left(run: Any) -> None:
     model = Scripted(script=looking_for_ever)
-    run(create_agent(model, [look], middleware=[BudgetMiddleware(2_000)]))
+    run(agent_of(model, [look], middleware=[BudgetMiddleware(2_000)]))
     *before, last = model.asked
     assert all(asked["tools"] == ["look"] and "max_tokens" not in asked for asked in before)
     assert "tools" not in last
@@ -89,8 +93,8 @@ def test_the_last_call_has_no_tools_and_no_more_tokens_than_are_left(run: Any) -
 
 
 def test_calls_that_a_model_makes_up_at_the_end_are_not_made(run: Any) -> None:
-    model = Scripted(script=lambda messages, asked: calls("look", 400, 100, at=1))
-    result = run(create_agent(model, [look], middleware=[BudgetMiddleware(1_200)]))
+    model = Scripted(script=stubborn)
+    result = run(agent_of(model, [look], middleware=[BudgetMiddleware(1_200)]))
     assert isinstance(result["messages"][-1], AIMessage)
     assert not result["messages"][-1].tool_calls
     assert spent(result) <= 1_200
@@ -107,7 +111,7 @@ def test_a_tool_that_runs_is_never_cut(run: Any) -> None:
         return "done"
 
     model = Scripted(script=[calls("slow"), says("Done.")])
-    result = run(create_agent(model, [slow], middleware=[BudgetMiddleware(Budget(seconds=0.1))]))
+    result = run(agent_of(model, [slow], middleware=[BudgetMiddleware(Budget(seconds=0.1))]))
     assert ended
     assert [type(one) for one in result["messages"][-2:]] == [AIMessage, ToolMessage]
     assert result["its_budget"]["elapsed"] >= 0.2
@@ -115,22 +119,20 @@ def test_a_tool_that_runs_is_never_cut(run: Any) -> None:
 
 def test_requests_and_dollars_are_limits_too(run: Any) -> None:
     model = Scripted(script=looking_for_ever)
-    by_requests = run(
-        create_agent(model, [look], middleware=[BudgetMiddleware(Budget(requests=3))])
-    )
+    by_requests = run(agent_of(model, [look], middleware=[BudgetMiddleware(Budget(requests=3))]))
     assert len(model.asked) == by_requests["its_budget"]["spent"]["requests"] == 3
     prices = Prices(prompt=1.0, completion=1.0)
     priced = BudgetMiddleware(Budget(usd=0.002), prices=prices)
-    result = run(create_agent(Scripted(script=looking_for_ever), [look], middleware=[priced]))
+    result = run(agent_of(Scripted(script=looking_for_ever), [look], middleware=[priced]))
     assert result["messages"][-1].text == "It is sunny."
     assert spent(result) <= 2_000
 
 
 def test_cached_tokens_are_free_and_missing_usage_is_estimated(run: Any) -> None:
     cached = AIMessage("Sunny.", usage_metadata=used(100, 10, cached=80))
-    agent = create_agent(Scripted(script=[cached]), middleware=[BudgetMiddleware(5_000)])
+    agent = agent_of(Scripted(script=[cached]), middleware=[BudgetMiddleware(5_000)])
     assert spent(run(agent)) == 30
-    silent = create_agent(
+    silent = agent_of(
         Scripted(script=[AIMessage("word " * 20)]), middleware=[BudgetMiddleware(5_000)]
     )
     assert spent(run(silent)) > 50
@@ -138,7 +140,7 @@ def test_cached_tokens_are_free_and_missing_usage_is_estimated(run: Any) -> None
 
 def test_a_failed_call_is_charged_its_prompt() -> None:
     budget = BudgetMiddleware(5_000)
-    agent = create_agent(
+    agent = agent_of(
         Scripted(script=[ValueError("no")]), middleware=[budget], checkpointer=InMemorySaver()
     )
     config: Any = {"configurable": {"thread_id": "1"}}
@@ -152,7 +154,7 @@ def test_a_failed_call_is_charged_its_prompt() -> None:
 def test_a_subagent_with_the_same_object_is_paid_from_the_same_account(run: Any) -> None:
     budget = BudgetMiddleware(3_000)
     inner_model = Scripted(script=looking_for_ever)
-    inner = create_agent(inner_model, [look], middleware=[budget])
+    inner = agent_of(inner_model, [look], middleware=[budget])
 
     @tool
     def delegate(task: str) -> str:
@@ -160,7 +162,7 @@ def test_a_subagent_with_the_same_object_is_paid_from_the_same_account(run: Any)
         return str(inner.invoke({"messages": [HumanMessage(task)]})["messages"][-1].text)
 
     model = Scripted(script=[calls("delegate", task="look"), says("So it is sunny.")])
-    result = run(create_agent(model, [delegate], middleware=[budget]))
+    result = run(agent_of(model, [delegate], middleware=[budget]))
     inner_spent = 300 * (len(inner_model.asked) - 1) + 230
     assert result["messages"][-2].text == "It is sunny."
     assert result["messages"][-1].text == "So it is sunny."
@@ -170,7 +172,7 @@ def test_a_subagent_with_the_same_object_is_paid_from_the_same_account(run: Any)
 
 def test_subagents_side_by_side_share_what_is_left() -> None:
     budget = BudgetMiddleware(3_000)
-    inner = create_agent(Scripted(script=looking_for_ever), [look], middleware=[budget])
+    inner = agent_of(Scripted(script=looking_for_ever), [look], middleware=[budget])
 
     @tool
     async def delegate(task: int) -> str:
@@ -184,7 +186,7 @@ def test_subagents_side_by_side_share_what_is_left() -> None:
         usage_metadata=used(100, 20),
     )
     model = Scripted(script=[two, says("Done.")])
-    agent = create_agent(model, [delegate], middleware=[budget])
+    agent = agent_of(model, [delegate], middleware=[budget])
     result = asyncio.run(agent.ainvoke(ASK))
     assert result["messages"][-1].text == "Done."
     assert 1_500 < spent(result) <= 3_000
@@ -192,10 +194,12 @@ def test_subagents_side_by_side_share_what_is_left() -> None:
 
 def test_two_runs_of_one_object_have_accounts_of_their_own() -> None:
     budget = BudgetMiddleware(2_000)
-    agent = create_agent(Scripted(script=looking_for_ever), [look], middleware=[budget])
+    agent = agent_of(Scripted(script=looking_for_ever), [look], middleware=[budget])
 
     async def both() -> list[Any]:
-        return await asyncio.gather(agent.ainvoke(ASK), agent.ainvoke(ASK))
+        async with asyncio.TaskGroup() as group:
+            runs = [group.create_task(agent.ainvoke(ASK)) for _ in range(2)]
+        return [one.result() for one in runs]
 
     one, other = asyncio.run(both())
     assert spent(one) == spent(other) > 1_000
@@ -208,7 +212,7 @@ def test_a_thread_goes_on_where_it_stood_in_another_process(run: Any) -> None:
 
     def agent(*lines: AIMessage) -> Any:
         model = Scripted(script=list(lines))
-        return create_agent(model, middleware=[BudgetMiddleware(1_200)], checkpointer=saver)
+        return agent_of(model, middleware=[BudgetMiddleware(1_200)], checkpointer=saver)
 
     assert spent(run(agent(says("One.", 300, 50)), ASK, config)) == 350
     assert spent(run(agent(says("Two.", 300, 50)), ASK, config)) == 700
@@ -222,7 +226,7 @@ def test_a_run_that_breaks_off_is_not_refunded(run: Any) -> None:
     config = {"configurable": {"thread_id": "1"}}
     model = Scripted(script=[calls("look", 300, 50, at=1), ConnectionError("gone"), says("There.")])
     budget = BudgetMiddleware(5_000)
-    agent = create_agent(model, [look], middleware=[budget], checkpointer=InMemorySaver())
+    agent = agent_of(model, [look], middleware=[budget], checkpointer=InMemorySaver())
     with pytest.raises(ConnectionError):
         run(agent, ASK, config)
     result = run(agent, None, config)
@@ -240,7 +244,7 @@ def test_waiting_for_a_person_takes_no_time(run: Any) -> None:
 
     model = Scripted(script=[calls("ask_person"), says("Thanks.")])
     budget = BudgetMiddleware(Budget(seconds=5))
-    agent = create_agent(model, [ask_person], middleware=[budget], checkpointer=InMemorySaver())
+    agent = agent_of(model, [ask_person], middleware=[budget], checkpointer=InMemorySaver())
     run(agent, ASK, config)
     time.sleep(0.3)
     result = run(agent, Command(resume="yes"), config)
@@ -258,7 +262,7 @@ def test_a_structured_answer_is_still_given_at_the_end(run: Any) -> None:
         name = "look" if "look" in asked["tools"] else "Weather"
         return calls(name, 250, 50, at=1) if name == "look" else calls(name, 250, 50, sky="blue")
 
-    agent = create_agent(
+    agent = agent_of(
         Scripted(script=speak),
         [look],
         middleware=[BudgetMiddleware(1_500)],
@@ -272,7 +276,7 @@ def test_a_structured_answer_is_still_given_at_the_end(run: Any) -> None:
 def test_a_model_that_solves_is_charged_by_its_receipt_and_kept_to_what_is_left(run: Any) -> None:
     backend = ScriptedBackend(lambda request, index: "So it is \\boxed{42}.")
     model = ChatITS(backend, max_compute_budget=50_000, strategy="self_consistency", max_tokens=40)
-    agent = create_agent(model, middleware=[BudgetMiddleware(1_000)])
+    agent = agent_of(model, middleware=[BudgetMiddleware(1_000)])
     result = run(agent, {"messages": [HumanMessage("What is 17 + 25?")]})
     receipt = result["messages"][-1].response_metadata["receipt"]
     assert receipt["budget"]["compute"] == 1_000

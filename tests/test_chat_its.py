@@ -36,6 +36,7 @@ from its_agent.tool_calls import ToolCall, meaning
 from its_agent.verifiers import AnswerCheck
 
 QUESTION = "What is 17 + 25?"
+REFUSED: tuple[int, dict[str, str]] = (400, {})
 PATHS = ("single_pass", "adaptive", "self_consistency", "refine")
 
 
@@ -97,7 +98,8 @@ def test_settings_reach_the_server_and_calls_with_tools_too() -> None:
     with served(ScriptedBackend(chat), quirk=quirk) as url:
         model = ChatITS(url, stop=["END"], sampling={"top_k": 40}, temperature=0.3)
         bound = model.bind_tools([add], tool_choice="add", parallel_tool_calls=False)
-        bound.invoke("add 1 and 2", max_tokens=70, frequency_penalty=0.5)
+        message = bound.invoke("add 1 and 2", max_tokens=70, frequency_penalty=0.5)
+    assert message.response_metadata["receipt"]["notes"] == []
     assert len(asked) == 2
     for body in asked:
         assert body["stop"] == ["END"]
@@ -228,8 +230,8 @@ def test_a_single_pass_streams_while_it_is_made() -> None:
 
 async def test_a_single_pass_streams_calls_in_pieces_too() -> None:
     model = ChatITS(ScriptedBackend(calling('{"a": 1, "b": 2}')), strategy="single_pass")
-    bound = model.bind_tools([add])
-    pieces = [piece async for piece in bound.astream("add 1 and 2")]
+    bound: Any = model.bind_tools([add])
+    pieces: list[AIMessageChunk] = [piece async for piece in bound.astream("add 1 and 2")]
     assert [len(piece.tool_call_chunks) for piece in pieces] == [1, 1, 0]
     (call,) = whole(pieces).tool_calls
     assert (call["name"], call["args"], call["id"]) == ("add", {"a": 1, "b": 2}, "call_0")
@@ -237,7 +239,9 @@ async def test_a_single_pass_streams_calls_in_pieces_too() -> None:
 
 def test_stop_strings_and_thinking_are_not_shown_even_for_a_moment() -> None:
     said = "<think>\nhm\n</think>\n\nLook. END of it"
-    model = ChatITS(ScriptedBackend(lambda *_: said, chunk_tokens=1), strategy="single_pass")
+    model = ChatITS(
+        ScriptedBackend(lambda request, index: said, chunk_tokens=1), strategy="single_pass"
+    )
     pieces = chunks_of(model, "Say it.", stop=["END"])
     assert "".join(str(piece.content) for piece in pieces) == "Look. "
     assert model.invoke("Say it.", stop=["END"]).content == "Look. "
@@ -264,7 +268,7 @@ def test_a_sample_made_again_that_says_something_else_is_an_error() -> None:
 
 def test_several_samples_stream_nothing_but_the_answer() -> None:
     texts = iter(["It is \\boxed{41}."] + ["It is \\boxed{42}."] * 20)
-    model = ChatITS(ScriptedBackend(lambda *_: next(texts)), strategy="attempts")
+    model = ChatITS(ScriptedBackend(lambda request, index: next(texts)), strategy="attempts")
     pieces = chunks_of(model)
     *before, last = [str(piece.content) for piece in pieces]
     assert len(before) > 3
@@ -287,7 +291,7 @@ async def in_a_graph(model: Any, mode: Any) -> list[Any]:
 
 async def test_a_host_graph_streams_the_answer_and_hears_of_the_progress() -> None:
     texts = iter(["It is \\boxed{41}."] + ["It is \\boxed{42}."] * 20)
-    model = ChatITS(ScriptedBackend(lambda *_: next(texts)), strategy="attempts")
+    model = ChatITS(ScriptedBackend(lambda request, index: next(texts)), strategy="attempts")
     parts = await in_a_graph(model, ["messages", "custom"])
     shown = [str(data[0].content) for mode, data in parts if mode == "messages"]
     progress = [data["its_progress"] for mode, data in parts if mode == "custom"]
@@ -303,7 +307,7 @@ async def test_events_of_a_host_tell_of_no_inner_runs() -> None:
 
 
 async def test_leaving_a_stream_aborts_the_work() -> None:
-    backend = ScriptedBackend(lambda *_: "word " * 100, chunk_tokens=1, delay=0.005)
+    backend = ScriptedBackend(lambda request, index: "word " * 100, chunk_tokens=1, delay=0.005)
     model = ChatITS(backend, strategy="single_pass")
     async for _ in model.astream("Go on."):
         break
@@ -405,7 +409,7 @@ def test_budgets_hold_and_are_shared(tools: bool) -> None:
 
 @pytest.mark.parametrize("tools", [False, True])
 def test_a_timeout_ends_an_answer_with_what_there_is(tools: bool) -> None:
-    model: Any = ChatITS(ScriptedBackend(sure, delay=5.0), timeout=0.1)
+    model: Any = ChatITS(ScriptedBackend(sure, delay=30.0), timeout=1.0)
     model = model.bind_tools([add]) if tools else model
     with pytest.raises(SolveFailed, match="the time was up") as caught:
         model.invoke(QUESTION)
@@ -413,7 +417,7 @@ def test_a_timeout_ends_an_answer_with_what_there_is(tools: bool) -> None:
 
 
 def test_a_lost_backend_is_an_error_with_a_receipt() -> None:
-    with served(ScriptedBackend([]), quirk=Quirk(failures=[(400, {})] * 9)) as url:
+    with served(ScriptedBackend([]), quirk=Quirk(failures=[REFUSED] * 9)) as url:
         bound = ChatITS(url).bind_tools([add])
         with pytest.raises(SolveFailed, match="not now") as caught:
             bound.invoke("add 1 and 2")
@@ -430,7 +434,12 @@ def test_another_model_at_the_same_server_can_be_asked() -> None:
 
 
 def test_a_schema_is_asked_for_checked_and_voted_on() -> None:
-    schema = {"title": "Answer", "type": "object", "required": ["n"], "properties": {"n": {}}}
+    schema: dict[str, Any] = {
+        "title": "Answer",
+        "type": "object",
+        "required": ["n"],
+        "properties": {"n": {}},
+    }
     backend = ScriptedBackend(
         lambda request, index: ['{"n": 1.0}', '{"m": 2}', '{"n":1}'][index % 3]
     )

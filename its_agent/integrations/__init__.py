@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from its_agent.integrations.budget_middleware import BudgetMiddleware
     from its_agent.integrations.chat_model import ChatITS
     from its_agent.integrations.its_middleware import ITSMiddleware
-    from its_agent.integrations.solve_tool import solve_tool
+    from its_agent.integrations.solving_tool import solve_tool
 
 __all__ = ["BudgetMiddleware", "ChatITS", "ITSMiddleware", "solve_tool"]
 
@@ -18,7 +18,7 @@ _HOMES = {
     "BudgetMiddleware": "budget_middleware",
     "ChatITS": "chat_model",
     "ITSMiddleware": "its_middleware",
-    "solve_tool": "solve_tool",
+    "solve_tool": "solving_tool",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import HumanMessage, ToolMessage
 from langgraph.runtime import Runtime
@@ -156,9 +156,8 @@ class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
         if isinstance(result, ToolMessage):
             return Command(update={"messages": [result], **written})
         if result.graph is None and isinstance(result.update, dict):
-            return Command(
-                update={**result.update, **written}, goto=result.goto, resume=result.resume
-            )
+            update = cast("dict[str, Any]", result.update)
+            return Command(update={**update, **written}, goto=result.goto, resume=result.resume)
         return result
 
 

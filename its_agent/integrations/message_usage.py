@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.tools import BaseTool
 
 from its_agent.backends.estimate import estimate_prompt, estimate_tokens
 from its_agent.budget import Usage, compute_units
@@ -25,8 +26,8 @@ def usage_of_answers(messages: Sequence[BaseMessage], *, prompt: int) -> Usage:
 def usage_of_answer(message: AIMessage, *, prompt: int) -> Usage:
     """What an answer has used, all requests for it included; `prompt` is taken for the tokens of
     its prompt where it tells none."""
-    receipt: object = message.response_metadata.get(RECEIPT)
-    if isinstance(receipt, Mapping) and "spent" in receipt:
+    receipt: dict[str, Any] = message.response_metadata.get(RECEIPT) or {}
+    if "spent" in receipt:
         return Usage(**receipt["spent"])
     if message.usage_metadata is not None:
         return usage_from(message.usage_metadata)
@@ -89,6 +90,6 @@ def _written(message: BaseMessage) -> str:
 
 
 def _described(tool: Any) -> str:
-    if isinstance(tool, dict):
-        return str(tool)
-    return f"{tool.name}{tool.description}{tool.args}"
+    if isinstance(tool, BaseTool):
+        return f"{tool.name}{tool.description}{tool.args}"
+    return str(tool)
