@@ -13,7 +13,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SkipValidation
 
 from its_agent.integrations.structured import Tool
 
@@ -29,7 +29,7 @@ def agent_of(model: BaseChatModel, tools: Sequence[Any] = (), **options: Any) ->
 class Scripted(BaseChatModel):
     """Says its lines in order, or what its function makes of the messages; an error is raised."""
 
-    script: Sequence[Line] | Speak
+    script: SkipValidation[Sequence[Line] | Speak]
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     asked: list[dict[str, Any]] = []

@@ -473,3 +473,17 @@ def test_the_package_does_not_pay_for_langchain() -> None:
     code = "import its_agent.integrations, sys; print('langchain_core' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_middleware_without_langchain_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["langchain"] = None
+import its_agent.integrations
+print(its_agent.integrations.ChatITS.__name__)
+its_agent.integrations.BudgetMiddleware
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout.strip() == "ChatITS"
+    assert "MissingExtra: agent middleware needs langchain" in ran.stderr
+    assert "pip install 'its-agent[langchain]'" in ran.stderr

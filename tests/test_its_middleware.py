@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
-from scripted_agent import Scripted, agent_of, calls, says
+from scripted_agent import Line, Scripted, agent_of, calls, says
 from scripted_server import served
 
 from its_agent.backends.protocol import Request
@@ -137,7 +137,7 @@ def test_candidates_are_not_drawn_from_a_budget_that_is_short(run: Any) -> None:
 
 
 def test_a_failing_candidate_is_the_calls_failure(run: Any) -> None:
-    script = [says("It is 42."), ConnectionError("gone"), says("It is 42.")]
+    script: list[Line] = [says("It is 42."), ConnectionError("gone"), says("It is 42.")]
     with pytest.raises(ConnectionError, match="gone"):
         run(agent_of(Scripted(script=script), middleware=[ITSMiddleware()]))
 
