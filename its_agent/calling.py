@@ -187,9 +187,7 @@ async def _wave(
     greedy = [replace(asked, n=1, temperature=0.0, top_p=1.0)] if decision.greedy_first else []
     warm = decision.samples - len(greedy)
     requests = greedy + ([replace(asked, n=warm)] if warm else [])
-    async with asyncio.TaskGroup() as group:
-        buying = [group.create_task(buy(context, one, purpose="generate")) for one in requests]
-    taken = [one.result() for one in buying]
+    taken = await _bought(context, requests)
     before = len(so_far.candidates)
     for request, bought in zip(requests, taken, strict=True):
         for sample in (one for purchase in bought.purchases for one in purchase.samples):
@@ -198,6 +196,16 @@ async def _wave(
     await _judge(context, kind, so_far, before)
     new = so_far.candidates[before:]
     so_far.steps.append(_step(decision, sum(taken, Taken()), new, so_far))
+
+
+async def _bought(context: Context, requests: Sequence[Request]) -> list[Taken]:
+    """Buy requests side by side; a refusal of one is the refusal of all."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            buying = [group.create_task(buy(context, one, purpose="generate")) for one in requests]
+    except ExceptionGroup as refused:
+        raise refused.exceptions[0] from None
+    return [one.result() for one in buying]
 
 
 def _add(

@@ -163,6 +163,9 @@ def test_refusals_that_depend_on_the_strategy_or_the_backend() -> None:
     form = {"type": "json_object"}
     with pytest.raises(InvalidOption, match="response_format: a LangChain chat model"):
         on_langchain.invoke(QUESTION, response_format=form)
+    picky = ChatITS(on_langchain.backend, strategy="self_certainty").bind_tools([add])
+    with pytest.raises(InvalidOption, match="cannot be asked for top_logprobs"):
+        picky.invoke("add 1 and 2")
     both = ChatITS(ScriptedBackend(sure)).bind_tools([add], response_format=form)
     with pytest.raises(InvalidOption, match="response_format cannot be combined with tools"):
         both.invoke(QUESTION)
