@@ -111,12 +111,15 @@ async def attempt(
 
 
 async def _together(purchases: Iterable[Coroutine[Any, Any, Taken]]) -> Taken:
-    """Make purchases side by side; when one raises, the others are cancelled."""
+    """Make purchases side by side; when one raises, the others are cancelled, and so it is told."""
     first, *others = purchases
     if not others:
         return await first
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(purchase) for purchase in (first, *others)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(purchase) for purchase in (first, *others)]
+    except ExceptionGroup as refused:
+        raise refused.exceptions[0] from None
     return sum((task.result() for task in tasks), Taken())
 
 
