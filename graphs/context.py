@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend, Offer
@@ -30,6 +31,11 @@ class Settings:
     temperature: float = 0.8
     """Of warm samples; greedy ones are at 0."""
     top_p: float = 0.95
+    stop: tuple[str, ...] = ()
+    """Strings that end a whole solution, of which they stay the end; steps of a search and what is
+    asked about a solution do not know them."""
+    sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further sampling settings, for every request to the model that solves."""
     thinking: bool | None = None
     """Whether a reasoning model is to think; None leaves it to the model."""
     thinking_tokens: int | None = None

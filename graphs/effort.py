@@ -1,4 +1,4 @@
-"""How hard a reasoning model is to think: the same for every request of a solve."""
+"""What is the same for every request of a solve: how hard to think, and how to sample."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from its_agent.graphs.context import Settings
 
 
 def with_effort(settings: Settings, door: MeteredBackend, request: Request) -> Request:
-    """The request with the effort that the settings ask for, as far as the server goes along."""
+    """The request with what the settings ask for, the effort as far as the server goes along."""
     budget = settings.thinking_tokens if door.can("thinking_budget") else None
-    return replace(request, thinking=settings.thinking, thinking_tokens=budget)
+    return replace(
+        request,
+        thinking=settings.thinking,
+        thinking_tokens=budget,
+        sampling=settings.sampling,
+    )

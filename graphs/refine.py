@@ -189,6 +189,7 @@ def _improve_request(state: State, context: Context, refinement: Refinement) -> 
         max_tokens=settings.max_tokens,
         temperature=settings.temperature if is_warm else 0.0,
         top_p=settings.top_p if is_warm else 1.0,
+        stop=settings.stop,
         schema=state.schema if context.door.can("structured") else None,
     )
 

@@ -116,12 +116,15 @@ async def attempt(
 
 
 async def _together(purchases: Iterable[Coroutine[Any, Any, Taken]]) -> Taken:
-    """Make purchases side by side; when one raises, the others are cancelled."""
+    """Make purchases side by side; when one raises, the others are cancelled, and so it is told."""
     first, *others = purchases
     if not others:
         return await first
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(purchase) for purchase in (first, *others)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(purchase) for purchase in (first, *others)]
+    except ExceptionGroup as refused:
+        raise refused.exceptions[0] from None
     return sum((task.result() for task in tasks), Taken())
 
 
@@ -142,6 +145,7 @@ def wave_requests(
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         top_p=settings.top_p,
+        stop=settings.stop,
         schema=state.schema if can("structured") else None,
         logprobs=context.strategy.logprobs,
         top_logprobs=context.strategy.top_logprobs if can("top_logprobs") else 0,

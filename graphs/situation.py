@@ -98,9 +98,8 @@ async def _of_all(state: State, context: Context) -> Situation:
         verified=bool(verdict and verdict.status == "verified"),
         has_checks=bool(context.verifiers or context.examiners),
         can_continue=context.door.can("continue_partial"),
-        can_search=all(
-            map(context.door.can, ("continue_partial", *context.settings.step_score.needs))
-        ),
+        can_search=not context.settings.stop
+        and all(map(context.door.can, ("continue_partial", *context.settings.step_score.needs))),
         refined_to_an_end=state.refined_to_an_end,
         scoring=_scoring(state, context, candidates),
         scores=tuple(c.signals[SCORE] for c in candidates if SCORE in c.signals),

@@ -36,7 +36,6 @@ from its_agent.options import (
     sampling,
     sources,
     thinking_tokens,
-    within,
 )
 from its_agent.policy import strategy_named
 from its_agent.policy.market import Market
@@ -44,6 +43,7 @@ from its_agent.solution import Exemplar, Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
+from its_agent.within import within
 
 ProblemLike: TypeAlias = str | Sequence[Message] | Problem
 BackendLike: TypeAlias = str | Backend | BaseChatModel
@@ -136,7 +136,7 @@ class Agent:
     @property
     def backend(self) -> Backend:
         """What answers: the usual one of several."""
-        return self._solver.backends[0].backend
+        return self._solver.backend
 
     def variant(
         self,
@@ -329,6 +329,11 @@ class Agent:
         return hosted_graph(SolverHost(self._solver, self._options), approve=approve).compile(
             name="its_agent"
         )
+
+    @property
+    def solver(self) -> Solver:
+        """What all its runs share."""
+        return self._solver
 
     def close(self) -> None:
         """Do what `aclose` does, for an agent that was used synchronously."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +12,7 @@ from its_agent.budget import Budget, Usage
 from its_agent.ledger import Ledger
 from its_agent.receipt import Fingerprint
 from its_agent.solution import AnswerType, Candidate, Finish, Message, Solution, Verdict
+from its_agent.tool_calls import CallPiece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,11 @@ class Generating(Event):
     """Samples of this request that are still being generated."""
     tokens: int
     """Tokens this request has generated so far."""
+    index: int = 0
+    """The sample that has got longer."""
+    text: str = ""
+    """What it has got longer by."""
+    calls: tuple[CallPiece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +183,11 @@ class Failed(Event):
 
 
 Sink: TypeAlias = Callable[[Event], None]
+
+
+def new_run_id() -> str:
+    """A name that no other solve has."""
+    return secrets.token_hex(8)
 
 
 class Emitter:

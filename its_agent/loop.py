@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from functools import cache
 from typing import Any, TypeVar
 
@@ -26,3 +26,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except KeyboardInterrupt:
         future.cancel()
         raise
+
+
+def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+    """Yield what an asynchronous generator yields on the background loop; leaving early closes it
+    there."""
+    try:
+        while True:
+            try:
+                yield run(_next(items))
+            except StopAsyncIteration:
+                return
+    finally:
+        run(items.aclose())
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    return await anext(items)

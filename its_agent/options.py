@@ -13,6 +13,7 @@ from its_agent.policy import Strategy
 from its_agent.solution import Exemplar, flaw_of
 from its_agent.verifiers import Sandbox, Scorer
 from its_agent.verifiers.programs import LIMITS
+from its_agent.within import within
 
 ProfileLike: TypeAlias = Profile | str | Path
 
@@ -59,13 +60,6 @@ def sources(names: Iterable[str]) -> frozenset[str]:
             f"unknown source of difficulty {unknown[0]!r}; known: {', '.join(SOURCES)}"
         )
     return chosen
-
-
-def within(name: str, value: float, low: float, high: float) -> float:
-    """A number between two others, both allowed."""
-    if isinstance(value, bool) or not low <= value <= high:
-        raise InvalidOption(f"{name} must be from {low:g} to {high:g}, got {value!r}")
-    return value
 
 
 def sampling(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from its_agent.backends.metered import MIN_TOKENS
 from its_agent.backends.protocol import Backend, Request
 from its_agent.budget import Budget, Usage, compute_units
 from its_agent.errors import BudgetTooSmall, PromptTooLong
+from its_agent.events import new_run_id
 from its_agent.graphs.state import State, new_state
 from its_agent.ledger import Ledger
 from its_agent.prompts import ask, shown_first
@@ -28,7 +28,7 @@ def initial_state(
         tests=problem.tests,
         budget=budget,
         strategy=strategy,
-        run_id=secrets.token_hex(8),
+        run_id=new_run_id(),
     )
 
 
@@ -43,6 +43,12 @@ async def counted(
     """Count the prompt. Raises PromptTooLong or BudgetTooSmall where not even one short answer is
     possible."""
     prompt = await backend.count_prompt(replace(_shortest(state), thinking=thinking))
+    check_room(prompt, backend, ledger, context_length)
+    return replace(state, task={**state.task, "prompt_tokens": prompt})
+
+
+def check_room(prompt: int, backend: Backend, ledger: Ledger, context_length: int | None) -> None:
+    """Raise PromptTooLong or BudgetTooSmall where a prompt leaves no room for a short answer."""
     if context_length is not None and prompt + MIN_TOKENS > context_length:
         raise PromptTooLong(
             f"the prompt has {prompt:,} tokens and the model's context {context_length:,}; at "
@@ -58,7 +64,6 @@ async def counted(
             f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
             f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
         )
-    return replace(state, task={**state.task, "prompt_tokens": prompt})
 
 
 def _answer_type(problem: Problem) -> AnswerType:

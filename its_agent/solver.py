@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from its_agent.backends.connect import Met, Named, meet
 from its_agent.backends.meter import Meter
 from its_agent.backends.metered import MeteredBackend
+from its_agent.backends.protocol import Backend
 from its_agent.budget import Budget, Prices, Usage
 from its_agent.difficulty.profile import Profile, check_model, profile_of
 from its_agent.equality import AnswerEquality
@@ -82,6 +83,11 @@ class Solver:
     """How a model's samples behave, by the backend's name; the shipped one of the model else."""
     checkpointer: BaseCheckpointSaver[Any] | None = None
     places: Places = field(default_factory=Places)
+
+    @property
+    def backend(self) -> Backend:
+        """The usual model's."""
+        return self.backends[0].backend
 
     async def solve(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
         """Begin a run and take it to its end; see `Agent.asolve`."""

@@ -45,13 +45,17 @@ class Quirk:
 
 @contextmanager
 def served(
-    backend: ScriptedBackend, *, model: str = "scripted", quirk: Quirk = Quirk()
+    backend: ScriptedBackend,
+    *,
+    model: str = "scripted",
+    others: Sequence[str] = (),
+    quirk: Quirk = Quirk(),
 ) -> Generator[str]:
     """The base URL of a server that answers with the backend's samples."""
 
     class Pages(_Pages):
         source = backend
-        name = model
+        names = (model, *others)
         odd = quirk
         failures = iter(quirk.failures)
         whole = quirk.cut_after is None
@@ -71,7 +75,7 @@ def served(
 
 class _Pages(BaseHTTPRequestHandler):
     source: ScriptedBackend
-    name: str
+    names: tuple[str, ...]
     odd: Quirk
     failures: Iterator[tuple[int, Mapping[str, str]]]
     whole: bool
@@ -79,7 +83,7 @@ class _Pages(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         pages: Mapping[str, Mapping[str, Any]] = {
-            "/v1/models": {"data": [{"id": self.name, "max_model_len": 4096}]},
+            "/v1/models": {"data": [{"id": name, "max_model_len": 4096} for name in self.names]},
             "/version": {"version": "0.32.0"},
         }
         page = pages.get(self.path)
@@ -162,7 +166,14 @@ def _request(body: Mapping[str, Any], quirk: Quirk) -> Request:
         stop=tuple(body.get("stop", ())),
         choices=tuple(body.get("structured_outputs", {}).get("choice", ())),
         continue_partial=body.get("continue_final_message", False),
+        schema=_schema(body.get("response_format")),
+        tools=tuple(body.get("tools", ())),
+        tool_choice=body.get("tool_choice"),
     )
+
+
+def _schema(form: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return form["json_schema"]["schema"] if form else None
 
 
 async def _events(
@@ -182,7 +193,7 @@ def _event(item: Delta | Tokens, prompt: int | None) -> Mapping[str, Any]:
     ]
     choice = {
         "index": item.index,
-        "delta": {"content": item.text},
+        "delta": {"content": item.text, **_calls(item)},
         "logprobs": {"content": tokens},
         "finish_reason": item.finish,
     }
@@ -190,6 +201,20 @@ def _event(item: Delta | Tokens, prompt: int | None) -> Mapping[str, Any]:
         return {"choices": [choice]}
     usage = {"prompt_tokens": prompt, "completion_tokens": item.tokens}
     return {"choices": [choice], "usage": usage}
+
+
+def _calls(item: Delta) -> Mapping[str, Any]:
+    if not item.calls:
+        return {}
+    calls = [
+        {
+            "index": one.index,
+            **({"id": one.id, "type": "function"} if one.id else {}),
+            "function": {"arguments": one.arguments, **({"name": one.name} if one.name else {})},
+        }
+        for one in item.calls
+    ]
+    return {"tool_calls": calls}
 
 
 def _without(event: Mapping[str, Any], fields: Collection[str]) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ VALUES = {
     "feedback": "FEEDBACK",
     "failed": "FAILED",
     "failed_feedback": "WHY IT FAILED",
+    "left": "LEFT",
 }
 
 

@@ -12,6 +12,7 @@ from its_agent.backends.token_confidence import token_confidence
 from its_agent.budget import Usage, compute_units
 from its_agent.errors import BackendGarbled
 from its_agent.solution import Finish
+from its_agent.tool_calls import CallReader, ToolCall
 
 ABORT_LAG = 8
 """Tokens that an engine may still make of a sample after the last piece that was seen of it: an
@@ -34,6 +35,8 @@ class Sample:
     """Alternatives to the first token."""
     confidences: tuple[float, ...] = ()
     """Confidence of each token, where the request asked for alternatives."""
+    calls: tuple[ToolCall, ...] = ()
+    """What it asks its tools for."""
 
     @property
     def mean_logprob(self) -> float | None:
@@ -58,6 +61,7 @@ class Stream:
     largest_piece: int = 0
     finish: Literal["stop", "length"] | None = None
     ended_by_server: bool = False
+    calls: CallReader = field(default_factory=CallReader)
     runs_on: bool = False
     """The server went on after the stop string."""
 
@@ -74,6 +78,7 @@ class Stream:
         if self.finish is not None:
             self.runs_on = self.runs_on or bool(delta.text)
             return
+        self.calls.take(delta.calls)
         self.logprobs.extend(delta.logprobs)
         self.confidences.extend(delta.confidences)
         self.confidences.extend(
@@ -272,4 +277,5 @@ class Bill:
             logprobs=tuple(stream.logprobs),
             first_top_logprobs=stream.first_top_logprobs,
             confidences=tuple(stream.confidences),
+            calls=stream.calls.calls,
         )

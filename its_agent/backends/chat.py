@@ -37,6 +37,7 @@ def prompt_body(request: Request, template: Mapping[str, Any]) -> dict[str, Any]
         "messages": [dict(message) for message in request.messages],
         "add_generation_prompt": not request.continue_partial,
         "continue_final_message": request.continue_partial,
+        **({"tools": [dict(tool) for tool in request.tools]} if request.tools else {}),
         **({"chat_template_kwargs": dict(template)} if template else {}),
     }
 
@@ -56,6 +57,7 @@ def chat_body(
     return {
         "top_p": request.top_p,
         **sampling,
+        **request.sampling,
         **prompt_body(request, template),
         "temperature": request.temperature,
         "n": request.n,
@@ -67,6 +69,7 @@ def chat_body(
         **_thinking_budget(request, lacks),
         **_stops(request),
         **_structure(request),
+        **_calling(request),
     }
 
 
@@ -92,6 +95,14 @@ def _stops(request: Request) -> dict[str, Any]:
     if not request.stop:
         return {}
     return {"stop": list(request.stop), "include_stop_str_in_output": True}
+
+
+def _calling(request: Request) -> dict[str, Any]:
+    asked = {
+        "tool_choice": request.tool_choice,
+        "parallel_tool_calls": request.parallel_calls,
+    }
+    return {name: value for name, value in asked.items() if request.tools and value is not None}
 
 
 def _structure(request: Request) -> dict[str, Any]:
@@ -135,7 +146,7 @@ class ChatReader:
             for choice in chunk.choices
             if not self._is_repeated(choice, counted, event)
         )
-        return [d for d in deltas if d.text or d.thinking or d.logprobs or d.finish]
+        return [d for d in deltas if d.text or d.thinking or d.calls or d.logprobs or d.finish]
 
     @property
     def is_whole(self) -> bool:
@@ -199,8 +210,12 @@ class ChatReader:
         if not 0 <= choice.index < self._request.n:
             raise self._endpoint.garbled(f"one of the {self._request.n} choices asked for", event)
         chosen = (choice.logprobs and choice.logprobs.content) or ()
-        text, thinking = choice.delta.content or "", choice.delta.thinking
-        written = thinking + text
+        text, thinking, calls = (
+            choice.delta.content or "",
+            choice.delta.thinking,
+            choice.delta.calls,
+        )
+        written = thinking + text + "".join(call.name + call.arguments for call in calls)
         self._seen.add(choice.index)
         if usage is not None:
             self._counted_by_server[choice.index] = usage
@@ -210,6 +225,7 @@ class ChatReader:
             index=choice.index,
             text=text,
             thinking=thinking,
+            calls=calls,
             logprobs=tuple(token.logprob for token in chosen),
             top_logprobs=self._alternatives(chosen),
             lengths=tuple(len(token.token) for token in chosen),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from its_agent.solution import Message
 
@@ -19,7 +21,13 @@ def estimate_tokens(text: str) -> int:
     return math.ceil(len(text.encode()) / BYTES_A_TOKEN)
 
 
-def estimate_prompt(messages: Sequence[Message]) -> int:
-    """Estimate the tokens of a conversation from above, chat template included."""
-    contents = (str(message.get("content") or "") for message in messages)
+def estimate_prompt(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+    """Estimate the tokens of a conversation from above, chat template and tools included."""
+    contents = [f"{message.get('content') or ''}{_calls(message)}" for message in messages]
+    contents += [json.dumps(tool, ensure_ascii=False) for tool in tools]
     return PROMPT_OVERHEAD + sum(MESSAGE_OVERHEAD + estimate_tokens(text) for text in contents)
+
+
+def _calls(message: Message) -> str:
+    calls = message.get("tool_calls")
+    return json.dumps(calls, ensure_ascii=False) if calls else ""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Any, Literal
 
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, convert_to_messages
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.runnables import Runnable
 from pydantic import ValidationError
 
 from its_agent.backends.endpoint import retry_after
@@ -29,6 +31,7 @@ from its_agent.errors import (
     PromptTooLong,
 )
 from its_agent.receipt import Fingerprint
+from its_agent.tool_calls import CallPiece
 
 _REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 _CUT_OFF = frozenset(
@@ -40,7 +43,8 @@ _EXCERPT = 200
 class LangChainBackend:
     """Samples from a chat model, which stays the caller's: it is neither configured nor closed.
 
-    A request sets `temperature`, `max_tokens` and `stop`; `top_p` is the model's own. Chat models
+    A request sets `temperature`, `max_tokens`, `stop`, its tools, and what is in its `sampling`;
+    `top_p` is the model's own, unless it is there. Chat models
     cut a stop string off, so it is not part of the text here. Give the model `max_retries=0`, as
     nobody counts what a hidden retry used, and ChatOpenAI `stream_usage=True`: without usage the
     tokens are estimated. Calls do not inherit the host's callbacks, such as those of
@@ -79,7 +83,7 @@ class LangChainBackend:
 
         LangChain's own counters download a vocabulary, or use that of another model.
         """
-        return estimate_prompt(request.messages)
+        return estimate_prompt(request.messages, request.tools)
 
     async def supply(self, request: Request) -> int | None:
         """Tell of no limit."""
@@ -99,7 +103,7 @@ class LangChainBackend:
         try:
             while (piece := await pieces.get()) is not None:
                 delta = answer.take(piece)
-                if delta.text or delta.logprobs:
+                if delta.text or delta.calls or delta.logprobs:
                     yield delta
             await call
         finally:
@@ -115,11 +119,12 @@ class LangChainBackend:
     async def _call(self, request: Request, put: Callable[[AIMessage], None]) -> None:
         """Run in a task of its own, so that a cancellation meets the model and not our `yield`."""
         try:
-            async for piece in self._chat_model.astream(
+            async for piece in _with_tools(self._chat_model, request).astream(
                 convert_to_messages([dict(message) for message in request.messages]),
                 stop=list(request.stop) or None,
                 temperature=request.temperature,
                 max_tokens=request.max_tokens,
+                **request.sampling,
             ):
                 put(piece)
         except Exception as error:  # Integrations share no base class of errors.
@@ -139,12 +144,14 @@ class _Answer:
     def take(self, piece: AIMessage) -> Delta:
         """Return what one piece adds. Raises BackendGarbled."""
         text, logprobs = str(piece.text), _logprobs(piece.response_metadata)
+        calls = _call_pieces(piece)
         self._reason = _reason(piece.response_metadata) or self._reason
         self._counted += len(logprobs)
-        self._uncounted += 0 if logprobs else estimate_tokens(text)
+        written = text + "".join(call.name + call.arguments for call in calls)
+        self._uncounted += 0 if logprobs else estimate_tokens(written)
         if piece.usage_metadata is not None:
             self._add(piece.usage_metadata)
-        return self._delta(text=text, logprobs=logprobs)
+        return self._delta(text=text, calls=calls, logprobs=logprobs)
 
     @property
     def end(self) -> Delta:
@@ -177,6 +184,7 @@ class _Answer:
         self,
         *,
         text: str = "",
+        calls: tuple[CallPiece, ...] = (),
         logprobs: tuple[float, ...] = (),
         finish: Literal["stop", "length"] | None = None,
     ) -> Delta:
@@ -184,6 +192,7 @@ class _Answer:
         return Delta(
             index=0,
             text=text,
+            calls=calls,
             logprobs=logprobs,
             tokens=max(self._counted, estimate),
             estimated=bool(self._uncounted) or not self._counted,
@@ -209,6 +218,42 @@ def _check(request: Request) -> None:
         raise InvalidOption(
             f"a LangChain chat model cannot be asked for {impossible}; use a vLLM server for it"
         )
+
+
+def _with_tools(
+    chat_model: BaseChatModel, request: Request
+) -> Runnable[LanguageModelInput, AIMessage]:
+    """The model with the request's tools, chosen among in the words that integrations share."""
+    if not request.tools:
+        return chat_model
+    choice = request.tool_choice
+    named: object = choice["function"]["name"] if isinstance(choice, Mapping) else choice
+    asked = {
+        "tool_choice": "any" if named == "required" else named,
+        "parallel_tool_calls": request.parallel_calls,
+    }
+    said: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return chat_model.bind_tools([dict(tool) for tool in request.tools], **said)
+
+
+def _call_pieces(piece: AIMessage) -> tuple[CallPiece, ...]:
+    """The calls in a piece; a model that does not stream tells them whole."""
+    if isinstance(piece, AIMessageChunk):
+        return tuple(
+            CallPiece(
+                index=place if isinstance(place := chunk["index"], int) else at,
+                id=chunk["id"] or "",
+                name=chunk["name"] or "",
+                arguments=chunk["args"] or "",
+            )
+            for at, chunk in enumerate(piece.tool_call_chunks)
+        )
+    whole = [(one["id"], one["name"], json.dumps(one["args"])) for one in piece.tool_calls]
+    broken = [(one["id"], one["name"], one["args"]) for one in piece.invalid_tool_calls]
+    return tuple(
+        CallPiece(index=at, id=id or "", name=name or "", arguments=arguments or "")
+        for at, (id, name, arguments) in enumerate([*whole, *broken])
+    )
 
 
 def _logprobs(metadata: Mapping[str, Any]) -> tuple[float, ...]:

@@ -306,6 +306,9 @@ class MeteredBackend:
                         purpose=reservation.purpose,
                         running=bill.running,
                         tokens=bill.generated,
+                        index=item.index,
+                        text=item.text,
+                        calls=item.calls,
                     )
                 if request.stop and bill.overrun:
                     return
@@ -388,4 +391,4 @@ class MeteredBackend:
 def hash_of(request: Request) -> int:
     """Tell prompts apart that the prefix cache tells apart."""
     messages = tuple(tuple(sorted((k, str(v)) for k, v in m.items())) for m in request.messages)
-    return hash((messages, request.thinking))
+    return hash((messages, str(request.tools), request.thinking))

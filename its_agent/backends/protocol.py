@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
+from its_agent.tool_calls import CallPiece
 
 Capability = Literal[
     "logprobs",
@@ -49,6 +50,14 @@ class Request:
     """Most tokens of thinking, where the server can hold a model to it."""
     continue_partial: bool = False
     """The last message is the beginning of the assistant's answer, to be continued."""
+    sampling: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further sampling settings of this request, by the names that vLLM has for them."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """What the model may call, in the OpenAI form. They are part of the prompt."""
+    tool_choice: str | Mapping[str, Any] | None = None
+    """"auto", "none", "required", or the one function to call, in the OpenAI form."""
+    parallel_calls: bool | None = None
+    """Whether one sample may call several; None leaves it to the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,7 @@ class Delta:
     text: str = ""
     thinking: str = ""
     """Thinking that the server keeps apart from the text."""
+    calls: tuple[CallPiece, ...] = ()
     logprobs: tuple[float, ...] = ()
     """Log-probabilities of the chosen tokens in this piece."""
     top_logprobs: tuple[Mapping[str, float], ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import json
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from its_agent.backends.protocol import (
 )
 from its_agent.errors import BackendError, InvalidOption, ScriptExhausted
 from its_agent.receipt import Fingerprint
+from its_agent.tool_calls import CallPiece, ToolCall
 
 MESSAGE_OVERHEAD = 4
 """Tokens that each message of a prompt costs on top of its content."""
@@ -46,6 +48,8 @@ class Reply:
     top_logprobs: Mapping[str, float] = field(default_factory=dict[str, float])
     """Alternatives at the first token, with their log-probabilities."""
     finish: Literal["stop", "length"] = "stop"
+    calls: tuple[ToolCall, ...] = ()
+    """What it asks its tools for, after the text; the tokens of it come on top of the text's."""
 
     def __post_init__(self) -> None:
         listed = None if self.logprobs is None else len(self.logprobs)
@@ -196,6 +200,7 @@ class ScriptedBackend:
         logprobs = reply.logprobs or (reply.logprob,) * len(pieces)
         alternatives = _alternatives(reply, pieces, logprobs, request.top_logprobs)
         size = self._chunk_tokens
+        calls = reply.calls if len(pieces) == len(reply.pieces()) else ()
         for start in range(0, len(pieces) or 1, size):
             end = min(start + size, len(pieces))
             delta = Delta(
@@ -205,9 +210,10 @@ class ScriptedBackend:
                 top_logprobs=alternatives[start:end],
                 lengths=tuple(map(len, pieces[start:end])),
                 tokens=end,
-                finish=finish if end == len(pieces) else None,
+                finish=finish if end == len(pieces) and not calls else None,
             )
             yield self._as_asked(delta, request)
+        yield from _calling(index, calls, len(pieces), request.max_tokens)
 
     def _as_asked(self, delta: Delta, request: Request) -> Delta:
         """Without what was not asked for, or this backend cannot tell."""
@@ -218,9 +224,30 @@ class ScriptedBackend:
         return delta
 
 
+def _calling(index: int, calls: tuple[ToolCall, ...], tokens: int, most: int) -> Iterator[Delta]:
+    """Each call in two pieces, as engines stream it: its name, and then its arguments."""
+    for place, call in enumerate(calls):
+        tokens += count_tokens(call.name)
+        named = CallPiece(index=place, id=call.id, name=call.name)
+        yield Delta(index=index, calls=(named,), tokens=min(tokens, most))
+        tokens += count_tokens(call.arguments)
+        given = CallPiece(index=place, arguments=call.arguments)
+        is_cut, is_last = tokens > most, place == len(calls) - 1
+        yield Delta(
+            index=index,
+            calls=() if is_cut else (given,),
+            tokens=min(tokens, most),
+            finish="length" if is_cut else "stop" if is_last else None,
+        )
+        if is_cut:
+            return
+
+
 def _count_prompt(request: Request) -> int:
-    contents = (str(message.get("content") or "") for message in request.messages)
-    return sum(count_tokens(content) + MESSAGE_OVERHEAD for content in contents)
+    contents = [str(message.get("content") or "") for message in request.messages]
+    asked = [message["tool_calls"] for message in request.messages if message.get("tool_calls")]
+    more = sum(count_tokens(json.dumps(part)) for part in (*asked, *request.tools))
+    return more + sum(count_tokens(content) + MESSAGE_OVERHEAD for content in contents)
 
 
 def _checked(line: Line, choices: tuple[str, ...]) -> Reply | BackendError:

@@ -74,8 +74,9 @@ class Shelves:
 
 def is_kept(request: Request) -> bool:
     """Whether a request can be recorded: what has stop strings, a schema or a partial answer
-    depends on its own past."""
-    return not (request.stop or request.continue_partial or request.schema is not None)
+    depends on its own past, and rows know nothing of tools or further settings."""
+    special = request.tools or request.sampling or request.schema is not None
+    return not (request.stop or request.continue_partial or special)
 
 
 def key_of(request: Request) -> Key:

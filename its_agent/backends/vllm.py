@@ -127,13 +127,14 @@ class VLLMBackend:
         """Count the request's prompt tokens by `/tokenize`, chat template included; estimate them
         where the server has no such page."""
         if "count_prompt" in self._lacks:
-            return estimate_prompt(request.messages)
-        known_by = repr((request.messages, request.continue_partial, request.thinking)).encode()
+            return estimate_prompt(request.messages, request.tools)
+        prompt = (request.messages, request.tools, request.continue_partial, request.thinking)
+        known_by = repr(prompt).encode()
         key = hashlib.blake2b(known_by, digest_size=16).digest()
         if key not in self._counts:
             count = await self._tokenize(prompt_body(request, self._template))
             if count is None:
-                return estimate_prompt(request.messages)
+                return estimate_prompt(request.messages, request.tools)
             self._counts[key] = count
         self._counts.move_to_end(key)
         if len(self._counts) > _COUNTS_KEPT:

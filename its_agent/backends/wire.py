@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+from its_agent.tool_calls import CallPiece
+
 
 class Wire(BaseModel):
     """What a server sent; fields that are not read may be anything."""
@@ -32,19 +34,48 @@ class Logprobs(Wire):
     content: tuple[ChosenToken, ...] | None = None
 
 
+class FunctionPiece(Wire):
+    """A piece of what a call names."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class CalledPiece(Wire):
+    """A piece of one call."""
+
+    index: int
+    id: str | None = None
+    function: FunctionPiece = FunctionPiece()
+
+
 class Piece(Wire):
-    """New text of one choice."""
+    """New text of one choice, or of its calls."""
 
     content: str | None = None
     reasoning: str | None = None
     """What a reasoning parser took for thinking."""
     reasoning_content: str | None = None
     """The same, as older servers call it."""
+    tool_calls: tuple[CalledPiece, ...] | None = None
 
     @property
     def thinking(self) -> str:
         """The thinking in this piece."""
         return self.reasoning or self.reasoning_content or ""
+
+    @property
+    def calls(self) -> tuple[CallPiece, ...]:
+        """The pieces of calls in it."""
+        return tuple(
+            CallPiece(
+                index=one.index,
+                id=one.id or "",
+                name=one.function.name or "",
+                arguments=one.function.arguments or "",
+            )
+            for one in self.tool_calls or ()
+        )
 
 
 class Choice(Wire):

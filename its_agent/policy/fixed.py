@@ -19,10 +19,12 @@ OUT_OF_BUDGET = Stop(reason="budget", why="what is left does not pay for another
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """One greedy sample."""
+    """One sample."""
 
     arm: str | None = None
     """None takes the arm that suits the answer type."""
+    greedy: bool = True
+    """At temperature 0, whatever the settings say."""
 
     def __call__(self, situation: Situation) -> Decision:
         if situation.samples:
@@ -32,7 +34,7 @@ class Once:
             path="single_pass",
             arm=arm,
             samples=1,
-            greedy_first=situation.left(f"{arm}@0") > 0,
+            greedy_first=self.greedy and situation.left(f"{arm}@0") > 0,
             why="one pass was asked for",
         )
 
