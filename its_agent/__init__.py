@@ -12,7 +12,8 @@ from its_agent.solution import Candidate, Problem, Solution
 from its_agent.stop_signal import StopSignal
 
 if TYPE_CHECKING:
-    from its_agent.agent import Agent, solve
+    from its_agent.agent import Agent
+    from its_agent.one_call import solve
 
 __all__ = (
     "Agent",
@@ -30,8 +31,11 @@ __all__ = (
 )
 
 
+_LATER = {"Agent": "its_agent.agent", "solve": "its_agent.one_call"}
+
+
 def __getattr__(name: str) -> object:
     # The agent brings in LangGraph; whoever only needs the values does not wait for it.
-    if name in ("Agent", "solve"):
-        return getattr(import_module("its_agent.agent"), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
@@ -18,6 +19,7 @@ from its_agent.backends.connect import connect_all
 from its_agent.backends.protocol import Backend
 from its_agent.batch import solve_each
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices
+from its_agent.calling import policy_for_calls
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError, SolveFailed
@@ -42,6 +44,8 @@ from its_agent.policy.market import Market
 from its_agent.solution import Exemplar, Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
 from its_agent.stop_signal import StopSignal
+from its_agent.tool_turns import solve_with_tools
+from its_agent.tools import tools_of
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 from its_agent.within import within
 
@@ -71,6 +75,7 @@ class Agent:
         prices: Prices | None = None,
         verifiers: Iterable[Verifier | Examiner | Witness | Scorer] = (),
         exemplars: Sequence[Exemplar] = (),
+        tools: Iterable[BaseTool | Callable[..., Any]] = (),
         thinking: bool | int | None = None,
         profile: ProfileLike | Mapping[str, ProfileLike] | None = None,
         checkpointer: BaseCheckpointSaver[Any] | None = None,
@@ -94,7 +99,9 @@ class Agent:
         the solve as "verified", one that fails has no vote. A witness, which can be wrong, and a
         calibrated scorer add to an answer's log-odds; scorers are what strategies that rank by
         scores go by, the first one before all. `exemplars` are pairs of a question and its worked
-        answer, shown before every problem. `thinking` has a reasoning model think or not, where its
+        answer, shown before every problem. `tools` are LangChain tools or functions: samples vote
+        on what to call, the calls are made once, and so on until an answer; for strategies that
+        only sample, "adaptive" among them. `thinking` has a reasoning model think or not, where its
         template knows `enable_thinking`; a number is the most tokens of thinking, where the server
         has a reasoning parser. `profile` is what was learnt of the model's samples, or the file of
         it, for several models by their names; without one it is the one that ships for the model,
@@ -132,6 +139,9 @@ class Agent:
             backends=named,
             equality=AnswerEquality(),
         )
+        self._tools = tools_of(tools)
+        if self._tools:
+            policy_for_calls(self._solver)
 
     @property
     def backend(self) -> Backend:
@@ -186,7 +196,7 @@ class Agent:
         cost = 0
         try:
             given, budget = Problem.of(problem), Budget.of(max_compute_budget)
-            solution = await self._solver.solve(given, budget, options)
+            solution = await self._solved(given, budget, options)
             cost = solution.receipt.spent.compute
         except SolveFailed as failure:
             cost = failure.receipt.spent.compute
@@ -212,7 +222,7 @@ class Agent:
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         options = self._options(ledger, stop, thread_id, sinks=(events.put_nowait,))
         given, budget = Problem.of(problem), Budget.of(max_compute_budget)
-        solving = asyncio.create_task(self._solver.solve(given, budget, options))
+        solving = asyncio.create_task(self._solved(given, budget, options))
         solving.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -326,6 +336,10 @@ class Agent:
         another graph with `subgraphs=True`. With `approve` a solve that has stopped unsure is
         interrupted, for somebody to resume it with the compute units that it may use more.
         """
+        if self._tools:
+            raise InvalidOption(
+                "tools are for asolve; in a graph bind them to a ChatITS and serve its calls"
+            )
         return hosted_graph(SolverHost(self._solver, self._options), approve=approve).compile(
             name="its_agent"
         )
@@ -356,6 +370,13 @@ class Agent:
     ) -> None:
         await self.aclose()
 
+    async def _solved(self, problem: Problem, budget: Budget, options: RunOptions) -> Solution:
+        if not self._tools:
+            return await self._solver.solve(problem, budget, options)
+        if options.thread_id is not None:
+            raise InvalidOption("a run with tools is not checkpointed: leave thread_id out")
+        return await solve_with_tools(self._solver, problem, self._tools, budget, options)
+
     def _options(
         self,
         ledger: Ledger | None = None,
@@ -365,19 +386,3 @@ class Agent:
     ) -> RunOptions:
         own = (self._on_event,) if self._on_event else ()
         return RunOptions(sinks=(*own, *sinks), ledger=ledger, stop=stop, thread_id=thread_id)
-
-
-def solve(
-    problem: ProblemLike,
-    *,
-    max_compute_budget: int | Budget = DEFAULT_COMPUTE,
-    backend: BackendLike | Mapping[str, BackendLike] | None = None,
-    strategy: str = "adaptive",
-) -> Solution:
-    """Solve one problem with an agent of its own; see `Agent` and `Agent.asolve`."""
-
-    async def once() -> Solution:
-        async with Agent(backend, strategy=strategy) as agent:
-            return await agent.asolve(problem, max_compute_budget=max_compute_budget)
-
-    return loop.run(once())

@@ -87,7 +87,7 @@ async def call(
             "check that it answers, or give the call more seconds"
         ) from None
     check_room(prompt, solver.backend, ledger, offer.fingerprint.context_length)
-    emit = Emitter(ledger, options.sinks, run_id=new_run_id())
+    emit = Emitter(ledger, options.sinks, run_id=options.run_id or new_run_id())
     door = MeteredBackend(solver.backend, ledger, emit, offer=offer, stop=stop)
     usual = Model(backend=solver.backend, door=door, offer=offer)
     context = Context(

@@ -158,6 +158,17 @@ class Searched(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRan(Event):
+    """A tool was called, and has said something."""
+
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+    content: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged(Event):
     """The verifier has weighed all candidates so far."""
 

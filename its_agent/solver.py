@@ -49,6 +49,8 @@ class RunOptions:
     stop: StopSignal | None = None
     thread_id: str | None = None
     """Names the run in the checkpointer."""
+    run_id: str = ""
+    """Names the run in its events; a new name where it is empty."""
     market: Market | None = None
     """Sets the price of compute for the run and for others."""
 

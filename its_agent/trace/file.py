@@ -35,6 +35,7 @@ from its_agent.events import (
     Solved,
     Spent,
     Started,
+    ToolRan,
 )
 from its_agent.receipt import Step
 
@@ -42,8 +43,8 @@ FORMAT = "its_agent trace"
 VERSION = 1
 
 _KINDS = (
-    *(Started, Estimated, Routed, Requested, Retrying, Spent, Sampled, Searched, Judged),
-    *(Solved, Failed),
+    *(Started, Estimated, Routed, Requested, Retrying, Spent, Sampled, Searched, ToolRan),
+    *(Judged, Solved, Failed),
 )
 KINDS: Mapping[str, type[Event]] = MappingProxyType(
     {kind.__name__.lower(): kind for kind in _KINDS}
