@@ -1,0 +1,19 @@
+"""An agent of its own with tools: samples vote on what to call, and each call is made once."""
+
+from its_agent import Agent
+from its_agent.tools import read_only
+
+
+@read_only
+def multiply(a: int, b: int) -> int:
+    """Multiply two whole numbers."""
+    return a * b
+
+
+agent = Agent(tools=[multiply], max_tokens=200)
+solution = agent.solve("How much is 123 times 77, by the tool?", max_compute_budget=3_000)
+agent.close()
+
+print(solution.answer, solution.status)
+for step in solution.receipt.steps:
+    print(step.bought, step.outcome)
