@@ -2,7 +2,7 @@
 
 import os
 
-from langchain.agents import create_agent
+from langchain.agents import create_agent  # pyright: ignore[reportUnknownVariableType]
 from langchain.tools import tool
 from langchain_core.messages import HumanMessage
 
