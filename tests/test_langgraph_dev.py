@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def right(request: Request, index: int) -> Reply:
 
 
 @contextmanager
-def developing(engine: str, folder: Path) -> Iterator[str]:
+def developing(engine: str, folder: Path) -> Generator[str]:
     """The address of `langgraph dev` with the agent's graph."""
     assert LANGGRAPH is not None
     port = choose_port(None)

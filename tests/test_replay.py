@@ -14,6 +14,7 @@ from its_agent.bench.replay import Recorded, held_problems, replay_jobs
 from its_agent.bench.run import run_jobs, schedule
 from its_agent.bench.runs import Run, read_runs
 from its_agent.cli import main
+from its_agent.difficulty.profile import Prior, profile_of
 from its_agent.errors import InvalidInput
 
 PROBLEMS = [
@@ -240,6 +241,13 @@ def test_with_folds_a_problem_is_met_with_a_profile_of_the_others(
     [
         (["--folds", "3"], "--folds are parts of a pool"),
         (["--strategies", "mbr@warm"], "'mbr@warm' names no temperature"),
+        (["--models", "a=x"], "--models are those of a pool"),
+        (["--models", "a=x,a=y", "--replay", "pool.jsonl"], "--models takes NAME=MODEL"),
+        (["--strategies", "adaptive/b"], "'adaptive/b' names the model 'b'"),
+        (
+            ["--replay", "pool.jsonl", "--folds", "3", "--profile", "p.json"],
+            "--folds fit profiles, and --profile is one",
+        ),
     ],
 )
 def test_bad_folds_and_temperatures_are_refused(
@@ -253,3 +261,44 @@ def test_bad_folds_and_temperatures_are_refused(
         main(["bench", str(problems), "--out", str(tmp_path / "runs.jsonl"), *options])
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_given_profile_is_gone_by(pool: Path, problems: Path, tmp_path: Path) -> None:
+    sure = profile_of("default").model_copy(update={"prior": Prior(intercept=9.0, slope=0.0)})
+    told = tmp_path / "sure.json"
+    told.write_text(sure.to_json())
+    out = tmp_path / "runs.jsonl"
+    command = ["bench", str(problems), "--replay", str(pool), "--limit", "3", "--budgets", "300"]
+    options = ["--strategies", "adaptive", "--profile", str(told), "--out", str(out)]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, *options])
+    assert ended.value.code == 0
+    runs = read_runs(out)
+    assert all("--profile sure.json" in run.command for run in runs)
+    assert {len(run.candidates) for run in runs} == {1}, "what is sure needs no second sample"
+
+
+def test_strategies_have_the_models_that_they_name(
+    problems: Path, pool: Path, tmp_path: Path
+) -> None:
+    """The larger model says 7 to everything, and a token of it costs three."""
+    large = tmp_path / "large.jsonl"
+    rows = [{**row(one), "model": "m-1.5B", "samples": [sample(7)] * 8} for one in PROBLEMS[:3]]
+    rows += [{**row(one), "model": "m-0.5B"} for one in PROBLEMS[:3]]
+    large.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    out = tmp_path / "runs.jsonl"
+    strategies = "self_consistency,self_consistency/large,adaptive/small+large"
+    command = ["bench", str(problems), "--replay", str(large), "--limit", "3", "--budgets", "900"]
+    models = ["--models", "small=m-0.5B,large=m-1.5B", "--strategies", strategies]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, *models, "--out", str(out)])
+    assert ended.value.code == 0
+    runs = {one.strategy: one for one in read_runs(out) if one.id == "p1"}
+    alone, usual = runs["self_consistency/large"], runs["self_consistency"]
+    assert (alone.engine.model, usual.engine.model) == ("m-1.5B", "m-0.5B")
+    assert alone.answer == "7"
+    assert alone.spent.compute == 3 * alone.raw_tokens
+    assert usual.spent.compute == usual.raw_tokens
+    both = runs["adaptive/small+large"]
+    assert all(step["arm"].split("/")[0] in ("small", "large") for step in both.steps)
+    assert "--models small=m-0.5B,large=m-1.5B" in both.command

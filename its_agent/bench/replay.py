@@ -30,6 +30,11 @@ class Recorded:
     """The models by the names that strategies have for them, the usual one first; empty where the
     files hold one model's samples."""
 
+    @property
+    def usual(self) -> str:
+        """The name of the first model."""
+        return next(iter(self.models), LONE)
+
     def backends(self, order: int = 0) -> dict[str, PoolBackend]:
         """A pool for each model, in the order of this number; a token of another model than the
         first costs by its size. Raises InvalidOption."""
@@ -79,15 +84,18 @@ async def replay_jobs(
     temperature: float,
     top_p: float,
     folds: int = 0,
+    profile: Profile | None = None,
 ) -> None:
     """Make the runs of each order's plan on the pool in that order, one at a time.
 
     With `folds` every problem is met with profiles that were fitted on the other parts of the pool,
-    without with the shipped ones. Raises InvalidInput when earlier runs come from something else,
-    or the pool cannot be split so, and MissingExtra where a profile cannot be fitted.
+    without with `profile` for the usual model, else with the shipped ones. Raises InvalidInput when
+    earlier runs come from something else, or the pool cannot be split so, and MissingExtra where a
+    profile cannot be fitted.
     """
     left = [(order, plan) for order, plan in enumerate(plans) if plan]
-    parts = list(_fitted_without(pool, folds)) if left and folds else [_Part()]
+    known = {} if profile is None else {pool.usual: profile}
+    parts = list(_fitted_without(pool, folds)) if left and folds else [_Part(profiles=known)]
     for order, plan in left:
         backends = pool.backends(order)
         offers = [await backend.offer() for backend in backends.values()]

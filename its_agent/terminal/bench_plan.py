@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from its_agent.bench.problems import BenchProblem
     from its_agent.bench.run import Job
     from its_agent.bench.runs import RunKey
+    from its_agent.difficulty.profile import Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class Plan:
     """How many orders of the pool's samples every strategy meets."""
     folds: int = 0
     """Parts of the pool, each met with a profile of the others; 0 for the shipped profile."""
+    profile: Path | None = None
+    """What is known of the usual model, in place of the profile that ships for it."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -50,6 +53,8 @@ class Plan:
             raise InvalidOption("--orders are orders of a pool's samples: give --replay POOL too")
         if self.folds and not self.replay:
             raise InvalidOption("--folds are parts of a pool: give --replay POOL too")
+        if self.folds and self.profile is not None:
+            raise InvalidOption("--folds fit profiles, and --profile is one: leave one of them out")
         if self.models and not self.replay:
             raise InvalidOption("--models are those of a pool: give --replay POOL too")
         self._check_strategies()
@@ -67,6 +72,12 @@ class Plan:
                     "and --replay a pool of them"
                 )
 
+    def read_profile(self) -> Profile | None:
+        """The profile, if one is given. Raises InvalidOption for a file that is none."""
+        from its_agent.difficulty.profile import load_profile
+
+        return None if self.profile is None else load_profile(self.profile)
+
     @property
     def command(self) -> str:
         """The command line that makes these runs, files by their names."""
@@ -82,6 +93,7 @@ class Plan:
             "--max-tokens": self.max_tokens,
             "--temperature": self.temperature,
             "--top-p": self.top_p,
+            "--profile": None if self.profile is None else self.profile.name,
             **(self._replaying if self.replay else live),
             "--out": self.out.name,
         }

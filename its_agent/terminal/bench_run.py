@@ -75,6 +75,10 @@ def run(
             min=0, help="Fit the profile on the pool's other parts of so many; 0 for the shipped."
         ),
     ] = 0,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="A profile file for the model; the one that ships for it else."),
+    ] = None,
     model: Model = None,
     base_url: BaseUrl = None,
 ) -> None:
@@ -96,6 +100,7 @@ def run(
         models=named_models(models),
         orders=orders,
         folds=folds,
+        profile=profile,
     )
     console = Console(stderr=True)
     if plan.replay:
@@ -150,6 +155,7 @@ async def bench_at(
             max_tokens=plan.max_tokens,
             temperature=plan.temperature,
             top_p=plan.top_p,
+            profile=plan.read_profile(),
         )
 
 
