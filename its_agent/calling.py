@@ -76,7 +76,7 @@ async def call(
     """
     policy = policy_for_calls(solver)
     stop = options.stop or StopSignal()
-    ledger = _ledger(solver, budget, options)
+    ledger = ledger_of(solver, budget, options)
     try:
         async with stop.guard(ledger.remaining.seconds):
             offer = await solver.backend.offer()
@@ -134,7 +134,8 @@ def _votes(strategy: Strategy) -> bool:
     return isinstance(strategy.policy, (Once, Repeat)) or strategy.estimates
 
 
-def _ledger(solver: Solver, budget: Budget, options: RunOptions) -> Ledger:
+def ledger_of(solver: Solver, budget: Budget, options: RunOptions) -> Ledger:
+    """A ledger for this budget, inside the one that the run shares."""
     if options.ledger is not None:
         return options.ledger.scope(budget, name=SOLVE)
     clock = asyncio.get_running_loop().time

@@ -6,16 +6,22 @@ what a read-only tool has said is not asked for again.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from its_agent.backends.protocol import Request
 from its_agent.budget import Budget
-from its_agent.calling import Called, call
-from its_agent.errors import BackendError, BudgetTooSmall, ItsAgentError, PromptTooLong, SolveFailed
-from its_agent.events import Event, Sink, Solved, ToolRan, new_run_id
-from its_agent.ledger import SOLVE, Ledger
+from its_agent.calling import Called, call, ledger_of
+from its_agent.errors import (
+    BackendError,
+    BudgetTooSmall,
+    InvalidProblem,
+    ItsAgentError,
+    PromptTooLong,
+    SolveFailed,
+)
+from its_agent.events import Emitter, Event, Sink, Solved, ToolRan, new_run_id
+from its_agent.prompts import shown_first
 from its_agent.receipt import StopReason
 from its_agent.solution import Message, Problem, Solution
 from its_agent.solver import RunOptions, Solver
@@ -35,6 +41,7 @@ class _Turns:
     """What has happened so far."""
 
     messages: list[Message]
+    emit: Emitter
     told: list[Called] = field(default_factory=list[Called])
     known: dict[str, Ran] = field(default_factory=dict[str, Ran])
     """What read-only tools have said, by what they were asked."""
@@ -50,30 +57,27 @@ async def solve_with_tools(
 ) -> Solution:
     """Solve a problem with tools inside a budget; see `Agent`. Raises what `call` raises for the
     first turn; a later one that cannot be paid ends the solve with what there is."""
-    clock = asyncio.get_running_loop().time
-    ledger = (
-        options.ledger.scope(budget, name=SOLVE)
-        if options.ledger is not None
-        else Ledger(budget, prices=solver.prices, name=SOLVE, clock=clock)
-    )
-    stop, turns = options.stop or StopSignal(), _Turns(messages=list(problem.messages))
+    _refuse_checks(problem)
+    ledger, stop = ledger_of(solver, budget, options), options.stop or StopSignal()
+    emit = Emitter(ledger, options.sinks, run_id=new_run_id())
     heard = tuple(_but_solved(sink) for sink in options.sinks)
-    inner = RunOptions(sinks=heard, ledger=ledger, stop=stop, run_id=new_run_id())
+    inner = RunOptions(sinks=heard, ledger=ledger, stop=stop, run_id=emit.run_id)
+    exemplars = problem.exemplars or solver.exemplars
+    turns = _Turns(messages=list(shown_first(exemplars, problem.messages)), emit=emit)
     reason: StopReason | None = None
     while reason is None:
         reason = await _turn(solver, problem, tools, turns, inner)
     solution = whole(turns.told, turns.notes, ledger, budget, reason)
-    for sink in options.sinks:
-        sink(
-            Solved(
-                spent=ledger.spent,
-                held=ledger.held,
-                elapsed=ledger.elapsed,
-                run_id=solution.receipt.run_id,
-                solution=solution,
-            )
-        )
+    emit(Solved, solution=solution)
     return solution
+
+
+def _refuse_checks(problem: Problem) -> None:
+    kept = "a schema" if problem.schema is not None else "tests" if problem.tests else None
+    if kept is not None:
+        raise InvalidProblem(
+            f"{kept} cannot be kept to where tools are called; leave it out, or solve without tools"
+        )
 
 
 async def _turn(
@@ -158,7 +162,13 @@ async def _made(
             turns.notes.append(f"the solve had to end while {one.name} ran")
             return "cancelled" if options.stop.is_set else "deadline"
         turns.messages.append({"role": "tool", "tool_call_id": one.id, "content": ran.content})
-        _tell(ran, options)
+        turns.emit(
+            ToolRan,
+            name=one.name,
+            arguments=one.arguments,
+            content=ran.content,
+            failed=ran.failed,
+        )
     return None
 
 
@@ -173,24 +183,6 @@ async def _ran(one: ToolCall, tools: Mapping[str, Tool], turns: _Turns) -> Ran:
     if asked is not None and not ran.failed:
         turns.known[asked] = ran
     return ran
-
-
-def _tell(ran: Ran, options: RunOptions) -> None:
-    ledger = options.ledger
-    assert ledger is not None
-    for sink in options.sinks:
-        sink(
-            ToolRan(
-                spent=ledger.spent,
-                held=ledger.held,
-                elapsed=ledger.elapsed,
-                run_id=options.run_id,
-                name=ran.call.name,
-                arguments=ran.call.arguments,
-                content=ran.content,
-                failed=ran.failed,
-            )
-        )
 
 
 def _asking(called: Called) -> Message:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
-from its_agent import Agent, Solution
+from its_agent import Agent, Problem, Solution
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
-from its_agent.errors import BackendLost, InvalidOption
+from its_agent.errors import BackendLost, InvalidOption, InvalidProblem
 from its_agent.events import Event, Solved, ToolRan
 from its_agent.tool_calls import ToolCall
 from its_agent.tools import read_only, tools_of
@@ -219,3 +219,18 @@ def test_what_is_read_only_says_so() -> None:
     assert tools_of([look])["look"].acts
     look.metadata = {"readOnlyHint": True}
     assert not tools_of([look])["look"].acts
+
+
+async def test_exemplars_are_shown_first_and_checks_are_refused() -> None:
+    backend = ScriptedBackend(by_the_tool)
+    multiply = Calculator().tool()
+    async with Agent(
+        backend, tools=[multiply], exemplars=[("2 · 3?", "6")], max_tokens=60
+    ) as agent:
+        await agent.asolve(QUESTION, max_compute_budget=2_000)
+        assert [one["content"] for one in backend.requests[0].messages][:2] == ["2 · 3?", "6"]
+        question = [{"role": "user", "content": QUESTION}]
+        with pytest.raises(InvalidProblem, match="a schema cannot be kept to"):
+            await agent.asolve(Problem(question, schema={"type": "object"}))
+        with pytest.raises(InvalidProblem, match="tests cannot be kept to"):
+            await agent.asolve(Problem(question, tests=["assert True"]))
