@@ -39,8 +39,9 @@ from its_agent.options import (
 )
 from its_agent.policy import strategy_named
 from its_agent.policy.market import Market
+from its_agent.run_options import RunOptions
 from its_agent.solution import Exemplar, Message, Problem, Solution
-from its_agent.solver import RunOptions, Solver
+from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 from its_agent.within import within
