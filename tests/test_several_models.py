@@ -173,6 +173,7 @@ async def test_an_address_whose_price_nobody_knows_is_refused_before_any_spend()
         ("org/SmolLM2-135M-Instruct", 0.135),
         ("Mixtral-8x7B-v0.1", 56.0),
         ("Llama-3.1-70B", 70.0),
+        ("Qwen/Qwen2.5-7B-Instruct-1M", 7.0),
         ("gpt-oss", None),
         ("v2b-model", None),
     ],
