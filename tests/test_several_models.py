@@ -84,6 +84,13 @@ async def test_a_model_that_is_too_dear_for_the_budget_is_left_alone() -> None:
     assert models["large"].generated_tokens == 0
 
 
+async def test_another_way_is_tried_once_no_affordable_model_has_more_to_say() -> None:
+    models = two(ScriptedBackend(always_right, relative_cost=1_000.0))
+    steps = (await solved(models, 60_000, rights=(0.3, 0.9))).receipt.steps
+    assert models["large"].generated_tokens == 0
+    assert "another way" in steps[-1].why
+
+
 @pytest.mark.parametrize("budget", [200, 400, 900, 2_000, 8_000])
 async def test_every_token_counts_at_its_models_price(budget: int) -> None:
     models = two()
