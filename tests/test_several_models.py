@@ -118,6 +118,14 @@ async def test_a_model_that_dies_is_not_asked_again_and_the_others_go_on() -> No
     assert len(paid) == 1
 
 
+async def test_a_model_without_room_for_the_problem_is_left_to_the_others() -> None:
+    narrow = ScriptedBackend(always_right, relative_cost=3.0, context_length=20)
+    solution = await solved(two(narrow), 8_000)
+    assert {one.model for one in solution.candidates} == {"small"}
+    assert not narrow.requests
+    assert any("context 20" in note for note in solution.receipt.notes)
+
+
 async def test_without_the_usual_model_a_solve_is_over() -> None:
     models = two()
     models["small"] = ScriptedBackend(lambda request, index: BackendLost("gone"))
