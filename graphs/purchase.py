@@ -68,12 +68,13 @@ def bought(
 
 
 def books(context: Context) -> Update:
-    """The ledger and the meter as plain data."""
+    """The ledger, the meter and the models that are lost as plain data."""
     return Update(
         books={
             "spent": plain_usage(context.ledger.by_purpose),
             "meter": context.door.meter.to_plain(),
             "elapsed": context.ledger.elapsed,
+            "lost": sorted(context.lost),
         }
     )
 

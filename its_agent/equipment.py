@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from its_agent.backends.connect import Met, Named, meet
@@ -130,6 +130,7 @@ class Equipment:
         run_id: str,
         meter: Meter | None = None,
         paid: list[Candidate] | None = None,
+        lost: Iterable[str] = (),
     ) -> Context:
         """What the nodes of the run share."""
         emit = Emitter(ledger, options.sinks, run_id=run_id)
@@ -163,4 +164,5 @@ class Equipment:
             durable=options.thread_id is not None,
             notes=notes,
             paid=paid or [],
+            lost=set(lost),
         )

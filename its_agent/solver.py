@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -118,6 +119,7 @@ class Solver(Equipment):
         notes: list[str],
     ) -> Context:
         """The live side of a run that goes on from `state`, with the books of `begun`."""
+        self._check_models(state)
         met, _ = await self.met(ledger, stop, state, is_new=False)
         return self.context(
             ledger,
@@ -129,7 +131,21 @@ class Solver(Equipment):
             run_id=begun.run_id,
             meter=Meter.from_plain(begun.books.get("meter", {})),
             paid=list(candidates_of(state)),
+            lost=begun.books.get("lost", ()),
         )
+
+    def _check_models(self, state: State) -> None:
+        """Raise InvalidOption where the run has asked models that this agent does not have."""
+        known = [one.name for one in self.backends]
+        asked = {one.model for one in candidates_of(state)}
+        if state.plan is not None and state.plan["model"]:
+            asked.add(state.plan["model"])
+        unknown = sorted(asked.difference(known))
+        if unknown:
+            raise InvalidOption(
+                f"the run has asked {_models(unknown)}, this agent has {_models(known)}; go on "
+                "with it under the backends that it was started with"
+            )
 
     async def _run(
         self,
@@ -192,6 +208,10 @@ class Solver(Equipment):
         saver = ForgivingSaver(self.checkpointer, notes.append)
         graph = solve_graph(estimates=self.strategy.estimates)
         return graph.compile(name="its_agent", checkpointer=saver)
+
+
+def _models(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) if name else "a lone model" for name in names)
 
 
 @cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from scripted_server import served
 
@@ -22,6 +24,7 @@ from its_agent.verifiers import AnswerCheck
 
 QUESTION = "How many eggs are there in 3 boxes of 6?"
 TOKENS = 100
+THREAD: RunnableConfig = {"configurable": {"thread_id": "1"}}
 
 
 def boxed(answer: object) -> Reply:
@@ -157,6 +160,34 @@ async def test_a_resumed_run_remembers_whose_samples_it_has() -> None:
         again = await agent.aresume("1")
     assert again.candidates == first.candidates
     assert again.receipt.spent == replace(first.receipt.spent)
+
+
+async def test_a_run_goes_on_with_the_models_that_it_has_asked() -> None:
+    saver, profiles = InMemorySaver(), {"small": profile(0.2), "large": profile(0.9)}
+    async with Agent(two(), profile=profiles, checkpointer=saver, max_tokens=150) as agent:
+        await agent.asolve(QUESTION, max_compute_budget=6_000, thread_id="1")
+    other = ScriptedBackend(never_twice)
+    async with Agent(other, checkpointer=saver) as agent:
+        with pytest.raises(InvalidOption, match="'large'.* a lone model"):
+            await agent.aresume("1")
+
+
+async def test_a_resumed_run_does_not_ask_a_model_that_it_has_lost() -> None:
+    saver, profiles = InMemorySaver(), {"small": profile(0.2), "large": profile(0.9)}
+    gone = ScriptedBackend(lambda request, index: BackendLost("gone"), relative_cost=3.0)
+    options: dict[str, Any] = {"profile": profiles, "checkpointer": saver, "estimate": ()}
+    async with Agent(two(gone), **options, max_tokens=150) as agent:
+        first = await agent.asolve(QUESTION, max_compute_budget=6_000, thread_id="1")
+        earlier = [one async for one in saver.alist(THREAD)]
+        asked = len(gone.requests)
+        after_first = next(
+            one.config["configurable"]["checkpoint_id"]
+            for one in earlier
+            if len(one.checkpoint["channel_values"].get("steps", ())) == 1
+        )
+        again = await agent.aresume("1", checkpoint_id=after_first)
+    assert again.receipt.spent.compute > first.receipt.spent.compute
+    assert len(gone.requests) == asked > 0
 
 
 async def test_the_price_of_an_address_is_the_ratio_of_the_sizes() -> None:
