@@ -104,6 +104,24 @@ async def test_a_grant_goes_on_where_the_budget_ended() -> None:
             await graph.ainvoke(Command(resume="plenty"), THREAD)
 
 
+async def test_a_grant_that_was_cut_off_is_not_for_the_next_problem() -> None:
+    backend = ScriptedBackend(never_twice)
+    async with agent_of(backend) as agent:
+        graph = agent.graph(approve=True)
+        graph.checkpointer = InMemorySaver()
+        await graph.ainvoke({"messages": [QUESTION], "max_compute_budget": 300}, THREAD)
+        asked = len(backend.requests)
+        going_on = asyncio.create_task(graph.ainvoke(Command(resume=400), THREAD))
+        while len(backend.requests) == asked:
+            await asyncio.sleep(0)
+        going_on.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going_on
+        next_one = HumanMessage("How many legs have 7 spiders?")
+        await graph.ainvoke({"messages": [next_one], "max_compute_budget": 300}, THREAD)
+    assert "spiders" in str(backend.requests[-1].messages)
+
+
 async def test_cancelling_the_host_cancels_the_requests() -> None:
     backend = ScriptedBackend(right, delay=0.05)
     async with agent_of(backend) as agent:
