@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections import Counter
 from pathlib import Path
@@ -80,6 +81,24 @@ async def test_a_trace_is_its_owners_alone_and_replaces_what_was_there(tmp_path:
     assert read_trace(file) == []
     with pytest.raises(InvalidOption, match="cannot be written"):
         TraceRecorder(tmp_path / "nowhere" / "trace.jsonl")
+
+
+async def test_a_trace_that_is_taken_away_is_not_made_anew_for_all_to_read(tmp_path: Path) -> None:
+    recorder = TraceRecorder(tmp_path / "trace.jsonl")
+    recorder.path.unlink()
+    for event in await solved():
+        recorder(event)
+    assert not recorder.path.exists()
+    assert isinstance(recorder.failure, FileNotFoundError)
+
+
+def test_a_trace_replaces_no_pipe_and_no_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(InvalidOption, match="no file"):
+            TraceRecorder(tmp_path / name)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 async def test_a_disk_that_fails_ends_the_trace_and_not_the_solve(
