@@ -9,7 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from traced import HOSTILE, QUESTION, large, solved, wavering
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from traced import HOSTILE, PLAIN_QUESTION, QUESTION, large, solved, wavering
 
 from its_agent.agent import Agent
 from its_agent.backends.scripted import Reply, ScriptedBackend
@@ -204,6 +207,24 @@ async def test_the_story_adds_up() -> None:
     assert [one["id"] for one in told["candidates"] if one["chosen"]] != []
     assert told["answers"][0]["answer"] == "18"
     assert told["stop"]["reason"] == told["end"]["stopped"]
+
+
+async def test_a_solve_that_went_on_is_told_to_its_last_end() -> None:
+    heard: list[Event] = []
+    backend = ScriptedBackend(lambda request, index: Reply(text=rf"\boxed{{{index}}}", tokens=60))
+    async with Agent(backend, estimate=(), max_tokens=100, on_event=heard.append) as agent:
+        graph = agent.graph(approve=True)
+        graph.checkpointer = InMemorySaver()
+        thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
+        problem = {"messages": [("user", PLAIN_QUESTION)], "max_compute_budget": 300}
+        await graph.ainvoke(problem, thread)
+        ended = await graph.ainvoke(Command(resume=400), thread)
+    told, receipt = story(heard), ended["solution"]["receipt"]
+    assert told["budget"]["compute"] == told["receipt"]["budget"]["compute"] == 700
+    assert len({one["number"] for one in told["requests"]}) == receipt["spent"]["requests"]
+    assert sum(one["spent"] for one in told["rounds"]) == receipt["spent"]["compute"]
+    told_of = [number for one in told["rounds"] for number in one["requests"]]
+    assert told_of == [one["number"] for one in told["requests"]]
 
 
 def test_a_tree_is_laid_out_without_a_row_twice_and_parents_in_the_middle() -> None:
