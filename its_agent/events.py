@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Event):
-    """A solve has begun, or goes on after a kill."""
+    """A solve has begun, or goes on after a kill or a grant."""
 
     messages: tuple[Message, ...]
     """The problem."""

@@ -20,6 +20,9 @@ from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
 from its_agent.difficulty.profile import Prior, Profile
 from its_agent.difficulty.prospects import prospects
 from its_agent.errors import BackendLost, InvalidOption, SolveFailed
+from its_agent.event_lines import where
+from its_agent.events import Event, Routed
+from its_agent.trace.story import story
 from its_agent.verifiers import AnswerCheck
 
 QUESTION = "How many eggs are there in 3 boxes of 6?"
@@ -71,6 +74,20 @@ async def test_the_better_model_is_asked_where_it_is_worth_its_price() -> None:
     assert (solution.answer, solution.candidates[0].model) == ("18", "large")
     assert solution.receipt.steps[0].arm == "large/step_by_step"
     assert models["large"].generated_tokens > 0
+
+
+async def test_who_looks_at_a_solve_sees_which_model_was_asked() -> None:
+    heard: list[Event] = []
+    profiles = {"small": profile(0.2), "large": profile(0.9)}
+    async with Agent(two(), profile=profiles, estimate=(), on_event=heard.append) as agent:
+        solution = await agent.asolve(QUESTION, max_compute_budget=8_000)
+    steps = [f"{step.path}/{step.arm}" for step in solution.receipt.steps]
+    routes = [event for event in heard if isinstance(event, Routed) and event.path != "stop"]
+    assert [where(event) for event in routes] == steps
+    assert steps[0] == "single_pass/large/step_by_step"
+    told = story(heard)
+    assert [f"{one['path']}/{one['arm']}" for one in told["rounds"]] == steps
+    assert told["candidates"][0]["model"] == "large"
 
 
 async def test_the_cheap_model_is_asked_where_it_is_as_good() -> None:
