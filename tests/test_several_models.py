@@ -169,6 +169,22 @@ async def test_where_a_check_knows_the_cheapest_right_sample_is_sought() -> None
     assert (solution.status, solution.candidates[-1].model) == ("verified", "large")
 
 
+async def test_a_failed_sample_speaks_against_its_model_alone() -> None:
+    """Beta(4 · 0.6, 4 · 0.4): 0.6 before the first sample, 2.4 / 5 once one has failed."""
+    heard: list[Event] = []
+    models = {"small": ScriptedBackend(never_twice), "large": ScriptedBackend(never_twice)}
+    profiles = {"small": profile(0.6), "large": profile(0.59)}
+    check = AnswerCheck(lambda answer: answer == "18")
+    options: dict[str, Any] = {"profile": profiles, "verifiers": [check], "estimate": ()}
+    async with Agent(models, **options, on_event=heard.append) as agent:
+        await agent.asolve(QUESTION, max_compute_budget=1_000)
+    first, second, third, *_ = (event for event in heard if isinstance(event, Routed))
+    assert (first.model, second.model, third.model) == ("small", "small", "large")
+    assert "P(one sample right) 0.60" in first.why
+    assert "P(one sample right) 0.48" in second.why
+    assert "P(one sample right) 0.59" in third.why
+
+
 async def test_a_resumed_run_remembers_whose_samples_it_has() -> None:
     saver, profiles = InMemorySaver(), {"small": profile(0.2), "large": profile(0.9)}
     models = two()
