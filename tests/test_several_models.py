@@ -177,12 +177,13 @@ async def test_a_failed_sample_speaks_against_its_model_alone() -> None:
     check = AnswerCheck(lambda answer: answer == "18")
     options: dict[str, Any] = {"profile": profiles, "verifiers": [check], "estimate": ()}
     async with Agent(models, **options, on_event=heard.append) as agent:
-        await agent.asolve(QUESTION, max_compute_budget=1_000)
-    first, second, third, *_ = (event for event in heard if isinstance(event, Routed))
-    assert (first.model, second.model, third.model) == ("small", "small", "large")
-    assert "P(one sample right) 0.60" in first.why
-    assert "P(one sample right) 0.48" in second.why
-    assert "P(one sample right) 0.59" in third.why
+        await agent.asolve(QUESTION, max_compute_budget=8_000)
+    routes = [event for event in heard if isinstance(event, Routed)]
+    small = [event.why for event in routes if event.model == "small"]
+    large = [event.why for event in routes if event.model == "large"]
+    assert "P(one sample right) 0.60" in small[0]
+    assert "P(one sample right) 0.48" in small[1]
+    assert "P(one sample right) 0.59" in large[0]
 
 
 async def test_a_resumed_run_remembers_whose_samples_it_has() -> None:
