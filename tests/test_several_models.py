@@ -215,7 +215,7 @@ async def test_a_resumed_run_does_not_ask_a_model_that_it_has_lost() -> None:
         earlier = [one async for one in saver.alist(THREAD)]
         asked = len(gone.requests)
         after_first = next(
-            one.config["configurable"]["checkpoint_id"]
+            one.config.get("configurable", {})["checkpoint_id"]
             for one in earlier
             if len(one.checkpoint["channel_values"].get("steps", ())) == 1
         )
