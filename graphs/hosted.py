@@ -14,8 +14,8 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, interrupt
 
 from its_agent.errors import InvalidBudget
-from its_agent.events import Event, Solved
-from its_agent.graphs.state import Plain
+from its_agent.events import Event, Generating, Solved
+from its_agent.graphs.state import Plain, flat
 from its_agent.solution import Message, Solution
 
 AfterSolve: TypeAlias = Literal["approve", "answer"]
@@ -113,9 +113,16 @@ def _teller() -> Callable[[Event], None]:
 
     def tell(event: Event) -> None:
         if not isinstance(event, Solved):
-            write({"event": type(event).__name__.lower(), **asdict(event)})
+            write({"event": type(event).__name__.lower(), **_plain(event)})
 
     return tell
+
+
+def _plain(event: Event) -> Plain:
+    """The fields of an event; of pieces that arrive there are many, and `asdict` copies deeply."""
+    if isinstance(event, Generating) and not event.calls:
+        return flat(event) | {"spent": flat(event.spent), "held": flat(event.held)}
+    return asdict(event)
 
 
 def _asked(state: HostedState) -> list[Message]:

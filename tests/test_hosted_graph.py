@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ async def test_a_host_sees_the_progress_and_keeps_the_conversation() -> None:
         messages = (await host.aget_state(THREAD)).values["messages"]
     assert {"routed", "sampled", "judged", "spent"} <= set(told)
     assert [message.type for message in messages] == ["human", "ai", "human", "ai"]
+
+
+async def test_a_host_sees_the_pieces_as_plain_data() -> None:
+    async with agent_of(ScriptedBackend(right), strategy="single_pass") as agent:
+        stream = agent.graph().astream({"messages": [QUESTION]}, stream_mode="custom")
+        told = json.loads(json.dumps([event async for event in stream]))
+    pieces = [one for one in told if one["event"] == "generating"]
+    assert "".join(one["text"] for one in pieces) == r"So it is \boxed{18}."
+    assert {type(one["held"]["compute"]) for one in told} == {int}
 
 
 async def test_a_host_is_interrupted_to_approve_more() -> None:
