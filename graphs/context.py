@@ -94,7 +94,8 @@ class Context:
     paid: list[Candidate] = field(default_factory=list[Candidate])
     """Every candidate as it arrives, so that none is lost when the run is cut off."""
     lost: set[str] = field(default_factory=set[str])
-    """Models, other than the usual one, that have failed for good."""
+    """Models, other than the usual one, that have failed for good, or have no room for the
+    problem."""
 
     @property
     def usual(self) -> Model:

@@ -14,8 +14,8 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, interrupt
 
 from its_agent.errors import InvalidBudget
-from its_agent.events import Event, Solved
-from its_agent.graphs.state import Plain
+from its_agent.events import Event, Generating, Solved
+from its_agent.graphs.state import Plain, flat
 from its_agent.solution import Message, Solution
 
 AfterSolve: TypeAlias = Literal["approve", "answer"]
@@ -54,7 +54,14 @@ class HostedState(TypedDict, total=False):
     standing: Plain
     """Where the solve stands, so that more can be granted."""
     granted: int
-    """Compute units that were granted beyond the budget, and not used yet."""
+    """Compute units that were granted last, beyond the budget."""
+
+
+class GrantedState(TypedDict):
+    """What there is of it once more was granted."""
+
+    standing: Plain
+    granted: int
 
 
 class SolvedState(TypedDict):
@@ -71,19 +78,22 @@ def hosted_graph(host: Host, *, approve: bool) -> StateGraph[HostedState, None, 
     the compute units that are granted, 0 for none.
     """
 
-    async def solve(state: HostedState) -> Command[AfterSolve]:
-        """Solve, or go on with what was granted."""
-        tell, granted, standing = _teller(), state.get("granted", 0), state.get("standing")
-        if granted and standing is not None:
-            ended = await host.extend(standing, granted, tell)
-        else:
-            ended = await host.begin(_asked(state), state.get("max_compute_budget"), tell)
+    def after(ended: Ended) -> Command[AfterSolve]:
         wants_more = approve and _may_gain(ended.solution)
-        update = HostedState(solution=ended.solution.to_dict(), standing=ended.standing, granted=0)
+        update = HostedState(solution=ended.solution.to_dict(), standing=ended.standing)
         return Command(update=update, goto="approve" if wants_more else "answer")
+
+    async def solve(state: HostedState) -> Command[AfterSolve]:
+        """Solve the last message."""
+        return after(await host.begin(_asked(state), state.get("max_compute_budget"), _teller()))
+
+    async def extend(state: GrantedState) -> Command[AfterSolve]:
+        """Go on with what was granted."""
+        return after(await host.extend(state["standing"], state["granted"], _teller()))
 
     graph = StateGraph(HostedState)
     graph.add_node(solve)
+    graph.add_node(extend)
     graph.add_node("approve", _approve)
     graph.add_node("answer", _answer)
     graph.add_edge(START, "solve")
@@ -103,9 +113,16 @@ def _teller() -> Callable[[Event], None]:
 
     def tell(event: Event) -> None:
         if not isinstance(event, Solved):
-            write({"event": type(event).__name__.lower(), **asdict(event)})
+            write({"event": type(event).__name__.lower(), **_plain(event)})
 
     return tell
+
+
+def _plain(event: Event) -> Plain:
+    """The fields of an event; of pieces that arrive there are many, and `asdict` copies deeply."""
+    if isinstance(event, Generating) and not event.calls:
+        return flat(event) | {"spent": flat(event.spent), "held": flat(event.held)}
+    return asdict(event)
 
 
 def _asked(state: HostedState) -> list[Message]:
@@ -113,7 +130,7 @@ def _asked(state: HostedState) -> list[Message]:
     return cast("list[Message]", convert_to_openai_messages(messages))
 
 
-async def _approve(state: SolvedState) -> Command[Literal["solve", "answer"]]:
+async def _approve(state: SolvedState) -> Command[Literal["extend", "answer"]]:
     """Ask whether the solve may have more. It runs anew when the answer comes, and buys nothing."""
     solution = state["solution"]
     granted = interrupt(
@@ -128,7 +145,7 @@ async def _approve(state: SolvedState) -> Command[Literal["solve", "answer"]]:
         raise InvalidBudget(
             f"resume with the whole number of compute units to grant, 0 for none; got {granted!r}"
         )
-    return Command(update={"granted": granted}, goto="solve" if granted else "answer")
+    return Command(update={"granted": granted}, goto="extend" if granted else "answer")
 
 
 async def _answer(state: SolvedState) -> HostedState:

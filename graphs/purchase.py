@@ -14,12 +14,12 @@ from its_agent.solution import Candidate
 
 
 def paid(state: State, context: Context, taken: Taken, *, path: str, arm: str) -> Update:
-    """Record a purchase of samples. One of several models that fails is not asked again; without
-    the usual one the solve is over."""
+    """Record a purchase of samples. One of several models that fails, or has no room for the
+    problem, is not asked again; without the usual one the solve is over."""
     assert state.plan is not None
     model = state.plan["model"]
     is_other = bool(model) and model != context.usual.name
-    if is_other and taken.stop == "backend_lost":
+    if is_other and (taken.stop == "backend_lost" or taken.too_long):
         context.lost.add(model)
     update = bought(
         state,
@@ -68,12 +68,13 @@ def bought(
 
 
 def books(context: Context) -> Update:
-    """The ledger and the meter as plain data."""
+    """The ledger, the meter and the models that are lost as plain data."""
     return Update(
         books={
             "spent": plain_usage(context.ledger.by_purpose),
             "meter": context.door.meter.to_plain(),
             "elapsed": context.ledger.elapsed,
+            "lost": sorted(context.lost),
         }
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from its_agent.answers import canonical
 from its_agent.backends.protocol import Request
-from its_agent.difficulty import Belief, Evidence
+from its_agent.difficulty import Belief
 from its_agent.difficulty.answer_belief import AnswerBelief
 from its_agent.difficulty.sample_features import Asked
 from its_agent.errors import BackendError
@@ -65,9 +65,7 @@ def _expected(state: State, model: Model, *, failed: int) -> Belief:
     if model.profile is None:
         return Belief()
     tally = model.profile.tally(Asked.of(Problem(state.messages).question, state.answer_type))
-    strength = model.profile.strength
-    success = tally.hits / (strength + failed)
-    return Belief().after(Evidence(source="profile", success=success, strength=strength + failed))
+    return Belief(alpha=tally.hits, beta=tally.misses + failed)
 
 
 async def _of_all(state: State, context: Context) -> Situation:

@@ -53,8 +53,9 @@ class State(Outcome):
     bought: Plain | None = None
     """The purchase that was just made, until its outcome is known."""
     books: Plain = field(default_factory=dict[str, Any])
-    """Settled usage by purpose ("spent"), what the receipt counts beside the ledger ("meter"), and
-    seconds since the solve began without those between a kill and its resumption ("elapsed")."""
+    """Settled usage by purpose ("spent"), what the receipt counts beside the ledger ("meter"),
+    seconds since the solve began without those between a kill and its resumption ("elapsed"), and
+    the models that are not asked any more ("lost")."""
     refined_to_an_end: bool = False
     refining: Plain | None = None
     """Where the refinement stands: a `Refinement`."""

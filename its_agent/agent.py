@@ -41,8 +41,9 @@ from its_agent.options import (
 )
 from its_agent.policy import strategy_named
 from its_agent.policy.market import Market
+from its_agent.run_options import RunOptions
 from its_agent.solution import Exemplar, Message, Problem, Solution
-from its_agent.solver import RunOptions, Solver
+from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.tool_turns import solve_with_tools
 from its_agent.tools import tools_of

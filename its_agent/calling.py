@@ -32,10 +32,11 @@ from its_agent.policy.protocol import Buy, Policy, Situation
 from its_agent.policy.strategy import Strategy
 from its_agent.preflight import check_room
 from its_agent.receipt import StopReason
+from its_agent.run_options import RunOptions
 from its_agent.selection.judgement import Judgement, judge
 from its_agent.selection.stop_rules import BetaLead
 from its_agent.solution import AnswerType, Candidate, Problem, Solution
-from its_agent.solver import RunOptions, Solver
+from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.tool_calls import ToolCall, meaning
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness

@@ -28,9 +28,8 @@ def line(event: Event) -> str | None:
         case Estimated():
             return f"estimate   {event.source}: one sample is right with {event.success:.0%}"
         case Routed():
-            where = f"{event.path}/{event.arm}" if event.arm else event.path
             bought = f", {event.samples} samples" if event.samples else ""
-            return f"route      {where}{bought}: {event.why}"
+            return f"route      {where(event)}{bought}: {event.why}"
         case Sampled():
             candidate = event.candidate
             return f"sample     {shown(candidate.answer)} ({candidate.strategy})"
@@ -44,6 +43,11 @@ def line(event: Event) -> str | None:
             return f"failed     {event.error}: {event.why}"
         case _:
             return None
+
+
+def where(event: Routed) -> str:
+    """The path, the model where there are several, and the arm, as on the receipt."""
+    return "/".join(part for part in (event.path, event.model, event.arm) if part)
 
 
 def votes(shares: tuple[tuple[str, float], ...]) -> str:

@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Event):
-    """A solve has begun, or goes on after a kill."""
+    """A solve has begun, or goes on after a kill or a grant."""
 
     messages: tuple[Message, ...]
     """The problem."""
@@ -65,7 +65,7 @@ class Requested(Event):
     """A request has its reservation and is sent."""
 
     request: int
-    """Its number in the solve; a try again has a new one."""
+    """Its number since the solve began or went on; a try again has a new one."""
     purpose: str
     model: str
     messages: tuple[Message, ...]

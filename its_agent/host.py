@@ -10,8 +10,9 @@ from its_agent.budget import DEFAULT_COMPUTE, Budget
 from its_agent.events import Event, Sink
 from its_agent.graphs.hosted import Ended
 from its_agent.graphs.state import Plain
+from its_agent.run_options import RunOptions
 from its_agent.solution import Message, Problem
-from its_agent.solver import RunOptions, Solver
+from its_agent.solver import Solver
 
 
 class Options(Protocol):

@@ -107,8 +107,8 @@ class Receipt:
 
     def _usage_rows(self) -> list[tuple[str, ...]]:
         header = ("purpose", "requests", "prompt", "cached", "generated", "compute")
-        rows = [(name, *_cells(usage)) for name, usage in self.by_purpose.items()]
-        return [header, *rows, ("total", *_cells(self.spent))]
+        rows = [(name, *usage_cells(usage)) for name, usage in self.by_purpose.items()]
+        return [header, *rows, ("total", *usage_cells(self.spent))]
 
     def _step_rows(self) -> list[tuple[str, ...]]:
         header = ("step", "bought", "compute", "outcome", "why")
@@ -121,7 +121,8 @@ class Receipt:
         ]
 
 
-def _cells(usage: Usage) -> tuple[str, ...]:
+def usage_cells(usage: Usage) -> tuple[str, ...]:
+    """Requests, prompt, cached and generated tokens, and compute, as tables show them."""
     counts = (
         usage.requests,
         usage.prompt_tokens,

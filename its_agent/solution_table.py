@@ -10,8 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from its_agent.budget import Usage
-from its_agent.receipt import Receipt
+from its_agent.receipt import Receipt, usage_cells
 from its_agent.solution import Candidate, Solution, Status
 
 _STYLES: dict[Status, str] = {
@@ -79,8 +78,8 @@ def _purposes(receipt: Receipt) -> Table:
     for name in ("requests", "read", "cached", "generated", "compute"):
         table.add_column(name, justify="right")
     for purpose, usage in receipt.by_purpose.items():
-        table.add_row(Text(purpose), *_cells(usage))
-    table.add_row("total", *_cells(receipt.spent), style="bold")
+        table.add_row(Text(purpose), *usage_cells(usage))
+    table.add_row("total", *usage_cells(receipt.spent), style="bold")
     return table
 
 
@@ -93,14 +92,3 @@ def _steps(receipt: Receipt) -> Table:
         texts = (f"{step.path}/{step.arm}", step.bought, f"{step.spent.compute:,}", step.outcome)
         table.add_row(*map(Text, (*texts, step.why)))
     return table
-
-
-def _cells(usage: Usage) -> tuple[str, ...]:
-    counts = (
-        usage.requests,
-        usage.prompt_tokens,
-        usage.cached_prompt_tokens,
-        usage.completion_tokens,
-        usage.compute,
-    )
-    return tuple(f"{count:,}" for count in counts)

@@ -23,8 +23,9 @@ from its_agent.errors import (
 from its_agent.events import Emitter, Event, Sink, Solved, ToolRan, new_run_id
 from its_agent.prompts import shown_first
 from its_agent.receipt import StopReason
+from its_agent.run_options import RunOptions
 from its_agent.solution import Message, Problem, Solution
-from its_agent.solver import RunOptions, Solver
+from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
 from its_agent.tool_calls import ToolCall, meaning
 from its_agent.tools import Ran, Tool

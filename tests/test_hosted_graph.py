@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -67,6 +68,15 @@ async def test_a_host_sees_the_progress_and_keeps_the_conversation() -> None:
     assert [message.type for message in messages] == ["human", "ai", "human", "ai"]
 
 
+async def test_a_host_sees_the_pieces_as_plain_data() -> None:
+    async with agent_of(ScriptedBackend(right), strategy="single_pass") as agent:
+        stream = agent.graph().astream({"messages": [QUESTION]}, stream_mode="custom")
+        told = json.loads(json.dumps([event async for event in stream]))
+    pieces = [one for one in told if one["event"] == "generating"]
+    assert "".join(one["text"] for one in pieces) == r"So it is \boxed{18}."
+    assert {type(one["held"]["compute"]) for one in told} == {int}
+
+
 async def test_a_host_is_interrupted_to_approve_more() -> None:
     backend = ScriptedBackend(never_twice)
     async with agent_of(backend) as agent:
@@ -102,6 +112,24 @@ async def test_a_grant_goes_on_where_the_budget_ended() -> None:
         assert receipt["spent"]["completion_tokens"] == backend.generated_tokens
         with pytest.raises(InvalidBudget, match="whole number"):
             await graph.ainvoke(Command(resume="plenty"), THREAD)
+
+
+async def test_a_grant_that_was_cut_off_is_not_for_the_next_problem() -> None:
+    backend = ScriptedBackend(never_twice)
+    async with agent_of(backend) as agent:
+        graph = agent.graph(approve=True)
+        graph.checkpointer = InMemorySaver()
+        await graph.ainvoke({"messages": [QUESTION], "max_compute_budget": 300}, THREAD)
+        asked = len(backend.requests)
+        going_on = asyncio.create_task(graph.ainvoke(Command(resume=400), THREAD))
+        while len(backend.requests) == asked:
+            await asyncio.sleep(0)
+        going_on.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going_on
+        next_one = HumanMessage("How many legs have 7 spiders?")
+        await graph.ainvoke({"messages": [next_one], "max_compute_budget": 300}, THREAD)
+    assert "spiders" in str(backend.requests[-1].messages)
 
 
 async def test_cancelling_the_host_cancels_the_requests() -> None:

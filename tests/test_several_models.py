@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from scripted_server import served
 
@@ -18,10 +20,14 @@ from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
 from its_agent.difficulty.profile import Prior, Profile
 from its_agent.difficulty.prospects import prospects
 from its_agent.errors import BackendLost, InvalidOption, SolveFailed
+from its_agent.event_lines import where
+from its_agent.events import Event, Routed
+from its_agent.trace.story import story
 from its_agent.verifiers import AnswerCheck
 
 QUESTION = "How many eggs are there in 3 boxes of 6?"
 TOKENS = 100
+THREAD: RunnableConfig = {"configurable": {"thread_id": "1"}}
 
 
 def boxed(answer: object) -> Reply:
@@ -70,6 +76,20 @@ async def test_the_better_model_is_asked_where_it_is_worth_its_price() -> None:
     assert models["large"].generated_tokens > 0
 
 
+async def test_who_looks_at_a_solve_sees_which_model_was_asked() -> None:
+    heard: list[Event] = []
+    profiles = {"small": profile(0.2), "large": profile(0.9)}
+    async with Agent(two(), profile=profiles, estimate=(), on_event=heard.append) as agent:
+        solution = await agent.asolve(QUESTION, max_compute_budget=8_000)
+    steps = [f"{step.path}/{step.arm}" for step in solution.receipt.steps]
+    routes = [event for event in heard if isinstance(event, Routed) and event.path != "stop"]
+    assert [where(event) for event in routes] == steps
+    assert steps[0] == "single_pass/large/step_by_step"
+    told = story(heard)
+    assert [f"{one['path']}/{one['arm']}" for one in told["rounds"]] == steps
+    assert told["candidates"][0]["model"] == "large"
+
+
 async def test_the_cheap_model_is_asked_where_it_is_as_good() -> None:
     models = two()
     solution = await solved(models, 3_000, rights=(0.6, 0.6))
@@ -82,6 +102,13 @@ async def test_a_model_that_is_too_dear_for_the_budget_is_left_alone() -> None:
     solution = await solved(models, 400)
     assert {one.model for one in solution.candidates} == {"small"}
     assert models["large"].generated_tokens == 0
+
+
+async def test_another_way_is_tried_once_no_affordable_model_has_more_to_say() -> None:
+    models = two(ScriptedBackend(always_right, relative_cost=1_000.0))
+    steps = (await solved(models, 60_000, rights=(0.3, 0.9))).receipt.steps
+    assert models["large"].generated_tokens == 0
+    assert "another way" in steps[-1].why
 
 
 @pytest.mark.parametrize("budget", [200, 400, 900, 2_000, 8_000])
@@ -111,6 +138,14 @@ async def test_a_model_that_dies_is_not_asked_again_and_the_others_go_on() -> No
     assert len(paid) == 1
 
 
+async def test_a_model_without_room_for_the_problem_is_left_to_the_others() -> None:
+    narrow = ScriptedBackend(always_right, relative_cost=3.0, context_length=20)
+    solution = await solved(two(narrow), 8_000)
+    assert {one.model for one in solution.candidates} == {"small"}
+    assert not narrow.requests
+    assert any("context 20" in note for note in solution.receipt.notes)
+
+
 async def test_without_the_usual_model_a_solve_is_over() -> None:
     models = two()
     models["small"] = ScriptedBackend(lambda request, index: BackendLost("gone"))
@@ -134,6 +169,23 @@ async def test_where_a_check_knows_the_cheapest_right_sample_is_sought() -> None
     assert (solution.status, solution.candidates[-1].model) == ("verified", "large")
 
 
+async def test_a_failed_sample_speaks_against_its_model_alone() -> None:
+    """Beta(4 · 0.6, 4 · 0.4): 0.6 before the first sample, 2.4 / 5 once one has failed."""
+    heard: list[Event] = []
+    models = {"small": ScriptedBackend(never_twice), "large": ScriptedBackend(never_twice)}
+    profiles = {"small": profile(0.6), "large": profile(0.59)}
+    check = AnswerCheck(lambda answer: answer == "18")
+    options: dict[str, Any] = {"profile": profiles, "verifiers": [check], "estimate": ()}
+    async with Agent(models, **options, on_event=heard.append) as agent:
+        await agent.asolve(QUESTION, max_compute_budget=8_000)
+    routes = [event for event in heard if isinstance(event, Routed)]
+    small = [event.why for event in routes if event.model == "small"]
+    large = [event.why for event in routes if event.model == "large"]
+    assert "P(one sample right) 0.60" in small[0]
+    assert "P(one sample right) 0.48" in small[1]
+    assert "P(one sample right) 0.59" in large[0]
+
+
 async def test_a_resumed_run_remembers_whose_samples_it_has() -> None:
     saver, profiles = InMemorySaver(), {"small": profile(0.2), "large": profile(0.9)}
     models = two()
@@ -142,6 +194,34 @@ async def test_a_resumed_run_remembers_whose_samples_it_has() -> None:
         again = await agent.aresume("1")
     assert again.candidates == first.candidates
     assert again.receipt.spent == replace(first.receipt.spent)
+
+
+async def test_a_run_goes_on_with_the_models_that_it_has_asked() -> None:
+    saver, profiles = InMemorySaver(), {"small": profile(0.2), "large": profile(0.9)}
+    async with Agent(two(), profile=profiles, checkpointer=saver, max_tokens=150) as agent:
+        await agent.asolve(QUESTION, max_compute_budget=6_000, thread_id="1")
+    other = ScriptedBackend(never_twice)
+    async with Agent(other, checkpointer=saver) as agent:
+        with pytest.raises(InvalidOption, match="'large'.* a lone model"):
+            await agent.aresume("1")
+
+
+async def test_a_resumed_run_does_not_ask_a_model_that_it_has_lost() -> None:
+    saver, profiles = InMemorySaver(), {"small": profile(0.2), "large": profile(0.9)}
+    gone = ScriptedBackend(lambda request, index: BackendLost("gone"), relative_cost=3.0)
+    options: dict[str, Any] = {"profile": profiles, "checkpointer": saver, "estimate": ()}
+    async with Agent(two(gone), **options, max_tokens=150) as agent:
+        first = await agent.asolve(QUESTION, max_compute_budget=6_000, thread_id="1")
+        earlier = [one async for one in saver.alist(THREAD)]
+        asked = len(gone.requests)
+        after_first = next(
+            one.config.get("configurable", {})["checkpoint_id"]
+            for one in earlier
+            if len(one.checkpoint["channel_values"].get("steps", ())) == 1
+        )
+        again = await agent.aresume("1", checkpoint_id=after_first)
+    assert again.receipt.spent.compute > first.receipt.spent.compute
+    assert len(gone.requests) == asked > 0
 
 
 async def test_the_price_of_an_address_is_the_ratio_of_the_sizes() -> None:
@@ -173,6 +253,7 @@ async def test_an_address_whose_price_nobody_knows_is_refused_before_any_spend()
         ("org/SmolLM2-135M-Instruct", 0.135),
         ("Mixtral-8x7B-v0.1", 56.0),
         ("Llama-3.1-70B", 70.0),
+        ("Qwen/Qwen2.5-7B-Instruct-1M", 7.0),
         ("gpt-oss", None),
         ("v2b-model", None),
     ],

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from traced import HOSTILE, QUESTION, large, solved, wavering
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from traced import HOSTILE, PLAIN_QUESTION, QUESTION, large, solved, wavering
 
 from its_agent.agent import Agent
 from its_agent.backends.scripted import Reply, ScriptedBackend
@@ -80,6 +84,24 @@ async def test_a_trace_is_its_owners_alone_and_replaces_what_was_there(tmp_path:
     assert read_trace(file) == []
     with pytest.raises(InvalidOption, match="cannot be written"):
         TraceRecorder(tmp_path / "nowhere" / "trace.jsonl")
+
+
+async def test_a_trace_that_is_taken_away_is_not_made_anew_for_all_to_read(tmp_path: Path) -> None:
+    recorder = TraceRecorder(tmp_path / "trace.jsonl")
+    recorder.path.unlink()
+    for event in await solved():
+        recorder(event)
+    assert not recorder.path.exists()
+    assert isinstance(recorder.failure, FileNotFoundError)
+
+
+def test_a_trace_replaces_no_pipe_and_no_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(InvalidOption, match="no file"):
+            TraceRecorder(tmp_path / name)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 async def test_a_disk_that_fails_ends_the_trace_and_not_the_solve(
@@ -185,6 +207,24 @@ async def test_the_story_adds_up() -> None:
     assert [one["id"] for one in told["candidates"] if one["chosen"]] != []
     assert told["answers"][0]["answer"] == "18"
     assert told["stop"]["reason"] == told["end"]["stopped"]
+
+
+async def test_a_solve_that_went_on_is_told_to_its_last_end() -> None:
+    heard: list[Event] = []
+    backend = ScriptedBackend(lambda request, index: Reply(text=rf"\boxed{{{index}}}", tokens=60))
+    async with Agent(backend, estimate=(), max_tokens=100, on_event=heard.append) as agent:
+        graph = agent.graph(approve=True)
+        graph.checkpointer = InMemorySaver()
+        thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
+        problem = {"messages": [("user", PLAIN_QUESTION)], "max_compute_budget": 300}
+        await graph.ainvoke(problem, thread)
+        ended = await graph.ainvoke(Command(resume=400), thread)
+    told, receipt = story(heard), ended["solution"]["receipt"]
+    assert told["budget"]["compute"] == told["receipt"]["budget"]["compute"] == 700
+    assert len({one["number"] for one in told["requests"]}) == receipt["spent"]["requests"]
+    assert sum(one["spent"] for one in told["rounds"]) == receipt["spent"]["compute"]
+    told_of = [number for one in told["rounds"] for number in one["requests"]]
+    assert told_of == [one["number"] for one in told["requests"]]
 
 
 def test_a_tree_is_laid_out_without_a_row_twice_and_parents_in_the_middle() -> None:

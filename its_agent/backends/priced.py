@@ -43,11 +43,12 @@ class Priced:
 
 def parameters(model: str) -> float | None:
     """Billions of parameters that a model's name tells, such as 0.5 of "Qwen2.5-Coder-0.5B", all
-    experts of a mixture counted; None where it tells none."""
-    found = _SIZE.findall(model.rpartition("/")[2])
-    if not found:
+    experts of a mixture counted; None where it tells none. Of several sizes the first counts: the
+    1M of "Qwen2.5-7B-Instruct-1M" is its context."""
+    found = _SIZE.search(model.rpartition("/")[2])
+    if found is None:
         return None
-    experts, size, unit = found[-1]
+    experts, size, unit = found.groups()
     return int(experts or 1) * float(size) * _BILLIONS[unit.lower()]
 
 

@@ -118,7 +118,6 @@ async def run_jobs(
     async with _agents(strategies, make, seats) as agents:
         bench = Bench(
             agents=agents,
-            engine=(await seats.backends[0].offer()).fingerprint,
             command=command,
             grader=Grader(sandbox),
             backends=seats.backends,
@@ -148,7 +147,6 @@ class Bench:
     """What all runs of a benchmark share."""
 
     agents: Mapping[str, Agent]
-    engine: Fingerprint
     command: str
     grader: Grader
     backends: Sequence[Backend]
@@ -162,17 +160,15 @@ class Bench:
 
     async def _run(self, job: Job) -> Run:
         problem, budget, order = job.problem, job.budget, job.order
+        agent = self.agents[job.strategy]
         named = {"strategy": job.strategy, "command": self.command}
         try:
-            solution = await self.agents[job.strategy].asolve(
-                problem.posed, max_compute_budget=budget
-            )
+            solution = await agent.asolve(problem.posed, max_compute_budget=budget)
         except (InvalidInput, SolveFailed) as error:
             if isinstance(error, SolveFailed):
                 _refuse_lost(error.receipt)
-            return failed_run(
-                problem, error, budget=budget, order=order, engine=self.engine, **named
-            )
+            engine = (await agent.backend.offer()).fingerprint
+            return failed_run(problem, error, budget=budget, order=order, engine=engine, **named)
         _refuse_lost(solution.receipt)
         return await solved_run(problem, solution, self.grader, budget=budget, order=order, **named)
 

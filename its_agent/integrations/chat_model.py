@@ -38,7 +38,7 @@ from its_agent.integrations.live_answer import LiveAnswer
 from its_agent.integrations.progress import heartbeat
 from its_agent.integrations.structured import Method, Schema, choice_of, function_of, structured
 from its_agent.ledger import Ledger
-from its_agent.solver import RunOptions
+from its_agent.run_options import RunOptions
 
 
 class ChatITS(BaseChatModel):

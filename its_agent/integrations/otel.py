@@ -181,14 +181,16 @@ def _mark(span: Span, event: Routed | Judged | Retrying) -> None:
     """What the graph decided, as an event of the solve's span."""
     match event:
         case Routed():
-            where = {"path": event.path, "arm": event.arm}
+            where = {"path": event.path, "model": event.model, "arm": event.arm}
             told = {**where, "samples": event.samples, "why": event.why}
         case Judged():
             verdict = event.verdict
             told = {"confidence": verdict.confidence, "votes": verdict.votes}
         case Retrying():
             told = {"why": event.why, "wait": event.wait}
-    named: dict[str, Any] = {f"its_agent.{name}": value for name, value in told.items()}
+    named: dict[str, Any] = {
+        f"its_agent.{name}": value for name, value in told.items() if value != ""
+    }
     span.add_event(f"its_agent.{type(event).__name__.lower()}", named)
 
 

@@ -111,14 +111,15 @@ def _beginning(situation: Situation) -> Situation:
 
 
 def _voted(situation: Situation) -> Decision:
-    """What decides a vote, at any model; past the plateau, another way to look at it."""
+    """What decides a vote, at any affordable model; past the plateau of all, another way to look
+    at it."""
     arm = _arm(situation)
     lots = [
         Lot(seen=view, arm=arm, at_most=at_most)
         for view in situation.views
         if (at_most := min(view.room(), view.left(arm), PLATEAU - view.samples)) > 0
     ]
-    if all(view.samples >= PLATEAU for view in situation.views):
+    if all(view.samples >= PLATEAU for view in situation.views if view.room()):
         return _another_way(situation)
     return worth(situation, lots)
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from its_agent.budget import Budget
-from its_agent.event_lines import shown, spent_of
+from its_agent.event_lines import shown, spent_of, where
 from its_agent.events import Estimated, Event, Judged, Retrying, Routed, Sampled, Solved, Started
 from its_agent.terminal.flow import Flow
 
@@ -55,8 +55,7 @@ class Panels:
             case Estimated():
                 self._estimate = event
             case Routed():
-                where = f"{event.path}/{event.arm}" if event.arm else event.path
-                self._steps.append(_Step(where, event.why))
+                self._steps.append(_Step(where(event), event.why))
             case Sampled() if self._steps:
                 self._steps[-1].samples += 1
                 self._samples += 1

@@ -85,6 +85,7 @@ def _plain(
         "answer": one.answer,
         "text": one.text,
         "thinking": one.thinking,
+        "model": one.model,
         "path": one.path,
         "strategy": one.strategy,
         "finish": one.finish,

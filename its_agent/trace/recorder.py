@@ -22,13 +22,15 @@ class TraceRecorder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Begin the file, in place of what is there. Raises InvalidOption where it cannot be
-        written."""
+        """Begin the file, in place of one that is there. Raises InvalidOption where it cannot be
+        written, or something else than a file is there."""
         self.path = Path(path)
         self.failure: OSError | None = None
         self.events = 0
         """How many were written."""
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise InvalidOption(f"{path} is no file that a trace can replace; name another one")
             self.path.unlink(missing_ok=True)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as handle:
@@ -41,7 +43,9 @@ class TraceRecorder:
         if type(event) not in _RECORDED or self.failure is not None:
             return
         try:
-            with self.path.open("a", encoding="ascii") as handle:
+            # A file that was taken away is not made anew, where others could read it.
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            with os.fdopen(descriptor, "a", encoding="ascii") as handle:
                 handle.write(line_of(event))
             self.events += 1
         except OSError as error:

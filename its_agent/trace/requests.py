@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from its_agent.events import Event, Requested, Spent
+from its_agent.events import Event, Requested, Spent, Started
 from its_agent.solution import Message
 from its_agent.trace.rounds import Round, moment
 
@@ -27,6 +27,20 @@ def requests(events: Sequence[Event], played: Iterable[Round]) -> Plain:
             key = -place if event.request is None else event.request
             listed[key] = {**listed.get(key, _unasked(event)), **_paid(event)}
     return {"requests": list(listed.values()), "messages": shared.messages}
+
+
+def numbered_through(events: Iterable[Event]) -> Iterator[Event]:
+    """The events, with numbers that no two requests share: a solve that goes on begins with 1
+    again."""
+    before = most = 0
+    for event in events:
+        if isinstance(event, Started):
+            before = most
+        if isinstance(event, Requested | Spent) and event.request is not None:
+            most = max(most, before + event.request)
+            yield replace(event, request=before + event.request)
+        else:
+            yield event
 
 
 class _Shared:

@@ -35,6 +35,7 @@ class Round:
     step: int
     path: str
     arm: str
+    """As on the receipt: "MODEL/ARM" where there are several models."""
     why: str
     began: Moment | None = None
     """None for one of before a resumption, of which only the receipt tells."""
@@ -79,7 +80,7 @@ def _begun(event: Routed, *, step: int) -> Round:
     return Round(
         step=step,
         path=event.path,
-        arm=event.arm,
+        arm="/".join(part for part in (event.model, event.arm) if part),
         why=event.why,
         samples=event.samples,
         began=moment(event),

@@ -12,7 +12,7 @@ from its_agent.events import Estimated, Event, Failed, Judged, Routed, Solved, S
 from its_agent.receipt import Receipt
 from its_agent.trace.candidates import candidates
 from its_agent.trace.forest import forest
-from its_agent.trace.requests import requests
+from its_agent.trace.requests import numbered_through, requests
 from its_agent.trace.rounds import moment, rounds
 
 E = TypeVar("E", bound=Event)
@@ -42,7 +42,9 @@ def one_run(events: Iterable[Event], run_id: str | None = None) -> list[Event]:
 
 def story(events: Sequence[Event]) -> Plain:
     """Everything that the page draws; a solve that was cut off is told as far as it goes."""
-    begun, solved = first(events, Started), first(events, Solved)
+    events = list(numbered_through(events))
+    last = _last_part(events)
+    begun, solved = first(last, Started), first(last, Solved)
     receipt = solved.solution.receipt if solved else None
     played = rounds(events, receipt)
     answers = candidates(events, played)
@@ -52,12 +54,12 @@ def story(events: Sequence[Event]) -> Plain:
         "strategy": begun.strategy if begun else "",
         "budget": asdict(begun.budget) if begun else asdict(receipt.budget) if receipt else {},
         "engine": _engine(begun, receipt),
-        "end": _end(events),
+        "end": _end(last),
         "spent": asdict(events[-1].spent),
         "elapsed": events[-1].elapsed,
         "estimates": _estimates(events),
         "rounds": [one.to_plain() for one in played],
-        "stop": _stop(events),
+        "stop": _stop(last),
         "standings": [_standing(event) for event in events if isinstance(event, Judged)],
         "candidates": answers.listed,
         "answers": answers.groups,
@@ -71,6 +73,12 @@ def story(events: Sequence[Event]) -> Plain:
 def first(events: Iterable[Event], kind: type[E]) -> E | None:
     """The first event of a kind."""
     return next((event for event in events if isinstance(event, kind)), None)
+
+
+def _last_part(events: Sequence[Event]) -> Sequence[Event]:
+    """What came since the solve last began: before it went on it may have ended."""
+    begun = [place for place, event in enumerate(events) if isinstance(event, Started)]
+    return events[begun[-1] :] if begun else events
 
 
 def _end(events: Sequence[Event]) -> Plain:

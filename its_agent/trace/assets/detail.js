@@ -8,6 +8,7 @@ function lookAtCandidate(one, opener) {
     facts([
       ["answer", one.answer === null ? "none" : clip(one.answer, 400)],
       ["made by", `${one.path}, ${one.strategy}`],
+      ["model", one.model],
       ["ended", { stop: "by itself", length: "cut off by max_tokens", aborted: "aborted" }[one.finish]],
       ["tokens", count(one.tokens)],
       ["mean log-probability", one.logprob === null ? null : number(one.logprob)],

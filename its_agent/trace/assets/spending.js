@@ -104,7 +104,7 @@ function receipt() {
         ["bound for what aborts left unseen", told.unseen_tokens ? plural(told.unseen_tokens, "token") : null],
         ["estimated, not counted", told.estimated_tokens ? plural(told.estimated_tokens, "token") : null],
         ["prompt tokens by the engine's counter", count(told.engine_prompt_tokens)]] : [["spent so far", plural(data.spent.compute, "unit")]]),
-      facts([["model", engine.model], ["engine", engine.engine], ["backend", engine.backend], ["number format", engine.dtype],
+      facts([["model", engine.model], ["models", told && Object.entries(told.engines).map(([name, one]) => `${name}: ${one.model}`).join(", ")], ["engine", engine.engine], ["backend", engine.backend], ["number format", engine.dtype],
         ["context", engine.context_length && plural(engine.context_length, "token")], ["fingerprint", engine.system_fingerprint], ["sampling", sampling], ["run", data.run]])),
     notes.length > 0 && [el("h3", {}, "Notes"), el("ul", { class: "notes" }, notes.map((note) => el("li", {}, note)))]);
 }
