@@ -141,12 +141,13 @@ def test_a_strategy_is_told_in_three_ways(client: OpenAI, model: str, how: Any) 
         ("scripted@300@400", {}, "model", "invalid_value"),
         ("scripted@beam@mcts", {}, "model", "invalid_value"),
         ("scripted", {"extra_headers": {"X-ITS-Budget": "lots"}}, "X-ITS-Budget", "invalid_value"),
+        ("scripted", {"extra_headers": {"X-ITS-Receipt": "yes"}}, "X-ITS-Receipt", "invalid_value"),
         ("scripted@300", {"extra_body": {"max_compute_budget": 301}}, None, "invalid_value"),
         ("scripted", {"extra_body": {"max_compute_budget": 3}}, None, "invalid_budget"),
         ("scripted", {"extra_body": {"strategy": "magic"}}, "strategy", "unknown_strategy"),
     ],
 )
-def test_a_wrong_budget_or_strategy_is_a_400_that_names_it(
+def test_a_wrong_budget_strategy_or_header_is_a_400_that_names_it(
     client: OpenAI, model: str, how: Any, param: str | None, code: str
 ) -> None:
     error = refused(client, model, **how)

@@ -65,7 +65,7 @@ def order_of(
         stop=tuple(asked.stop),
         stream=asked.stream,
         include_usage=_include_usage(asked),
-        receipt=asked.receipt or headers.get(RECEIPT_HEADER, "").lower() in ("1", "true"),
+        receipt=_wants_receipt(asked, headers),
         user=_hashed(asked.safety_identifier or asked.user),
     )
 
@@ -206,6 +206,13 @@ def _include_usage(asked: ChatRequest) -> bool:
     if asked.stream_options is not None and not asked.stream:
         raise bad("stream_options", "it is for streams; set stream, or leave it out")
     return asked.stream_options is not None and bool(asked.stream_options.include_usage)
+
+
+def _wants_receipt(asked: ChatRequest, headers: Mapping[str, str]) -> bool:
+    told = headers.get(RECEIPT_HEADER, "0").lower()
+    if told not in ("0", "1", "true", "false"):
+        raise bad("X-ITS-Receipt", f"it is 0, 1, true or false, got {told[:64]!r}")
+    return asked.receipt or told in ("1", "true")
 
 
 def _hashed(user: str | None) -> str | None:
