@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from its_agent.agent import Agent
@@ -39,15 +39,19 @@ class Solving:
         """Solve; the last event carries the solution. Raises what `Agent.astream` raises, and
         Refusal where it is the key's compute that does not suffice."""
         try:
-            async for event in self.agent.astream(
-                self.order.problem, max_compute_budget=self.order.budget, ledger=self.ledger
-            ):
-                yield event
+            async with aclosing(self._told()) as events:
+                async for event in events:
+                    yield event
         except BudgetTooSmall:
             asked, left = self.order.budget.compute, self.tenant.left
             if asked is not None and left is not None and left < asked:
                 raise self.tenant.spent() from None
             raise
+
+    def _told(self) -> AsyncGenerator[Event, None]:
+        return self.agent.astream(
+            self.order.problem, max_compute_budget=self.order.budget, ledger=self.ledger
+        )
 
 
 def solving(agent: Agent, order: Order, tenant: Tenant) -> Solving:
