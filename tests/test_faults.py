@@ -226,7 +226,8 @@ async def test_a_schema_that_is_refused_says_nothing_of_others(
             for schema in (odd, FITTING):
                 problem = Problem([{"role": "user", "content": "How many?"}], schema=schema)
                 solution = await agent.asolve(problem, max_compute_budget=4_000)
-                assert solution.answer is not None and json.loads(solution.answer) == {"eggs": 18}
+                assert solution.answer is not None
+                assert json.loads(solution.answer) == {"eggs": 18}
                 bodies.append({})
     later = bodies[bodies.index({}) + 1 :]
     assert any("response_format" in body for body in later) is asked_again

@@ -15,7 +15,7 @@ from its_agent.budget import Budget
 from its_agent.calling import Called
 from its_agent.errors import InvalidOption
 from its_agent.integrations.chat_messages import problem_messages
-from its_agent.integrations.live_answer import until
+from its_agent.integrations.stops import cut
 from its_agent.policy.fixed import Once, SearchOnly, ThinkOnly
 from its_agent.policy.strategy import Strategy
 from its_agent.solution import Message, Problem
@@ -88,7 +88,7 @@ def content_of(asked: ChatCall, called: Called) -> str:
     solution = called.solution
     if asked.problem.schema is not None and solution.answer is not None:
         return solution.answer
-    return until(solution.text, asked.stop)
+    return cut(solution.text, asked.stop)
 
 
 def limited(budget: Budget, seconds: float | None) -> Budget:

@@ -84,9 +84,7 @@ def _asked(limit: Budget, compute: int | None) -> Budget:
 async def _solved(agent: Agent, problem: str, most: Budget) -> dict[str, Any]:
     with _paid(agent, most) as ledger:
         try:
-            solution = await agent.asolve(
-                problem, max_compute_budget=ledger.budget, ledger=ledger
-            )
+            solution = await agent.asolve(problem, max_compute_budget=ledger.budget, ledger=ledger)
         except (SolveFailed, InvalidInput) as failure:
             raise ToolException(str(failure)) from failure
     return _told(solution)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from its_agent.integrations.gateway.order import Order
 from its_agent.integrations.gateway.redact import redacted
 from its_agent.integrations.gateway.refusal import RETRY_SECONDS, Refusal, lost
-from its_agent.integrations.gateway.stops import cut
+from its_agent.integrations.stops import cut
 from its_agent.receipt import Receipt
 from its_agent.solution import Candidate, Solution
 

@@ -16,8 +16,8 @@ from its_agent.integrations.gateway.progress import Progress
 from its_agent.integrations.gateway.record import Record
 from its_agent.integrations.gateway.refusal import Refusal, refusal_of
 from its_agent.integrations.gateway.solving import Entry, Solving
-from its_agent.integrations.gateway.stops import shown
 from its_agent.integrations.gateway.ticking import ticking
+from its_agent.integrations.stops import shown
 from its_agent.solution import Solution
 
 DONE = "data: [DONE]\n\n"
