@@ -361,6 +361,18 @@ def test_where_no_call_can_be_made_the_first_is_given_as_invalid() -> None:
     assert message.response_metadata["status"] == "abstained"
 
 
+@pytest.mark.parametrize("most", [2, 30], ids=["before its arguments", "inside them"])
+def test_a_call_that_is_cut_off_is_never_made(most: int) -> None:
+    backend = ScriptedBackend(calling('{"a": 1, "b": [' + "1, " * 40 + "1]}"))
+    bound = ChatITS(backend, max_tokens=most).bind_tools([add])
+    message = bound.invoke("add")
+    assert isinstance(message, AIMessage)
+    assert (message.tool_calls, message.response_metadata["finish_reason"]) == ([], "length")
+    assert [call["error"] for call in message.invalid_tool_calls] == ["the call was cut off"]
+    streamed = whole(chunks_of(bound, "add"))
+    assert (streamed.tool_calls, streamed.response_metadata["finish_reason"]) == ([], "length")
+
+
 def test_an_answer_in_words_votes_against_calls() -> None:
     def say(request: Request, index: int) -> Reply:
         call = ToolCall(id="c", name="add", arguments='{"a": 17, "b": 25}')

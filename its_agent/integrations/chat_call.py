@@ -12,13 +12,13 @@ from its_agent.backends.langchain import LangChainBackend
 from its_agent.backends.protocol import Backend, Request
 from its_agent.backends.sampling import SAMPLING_SETTINGS, checked_sampling
 from its_agent.budget import Budget
-from its_agent.calling import Called
+from its_agent.calling import Called, request_with_tools
 from its_agent.errors import InvalidOption
 from its_agent.integrations.chat_messages import problem_messages
 from its_agent.integrations.stops import cut
 from its_agent.policy.fixed import Once, SearchOnly, ThinkOnly
 from its_agent.policy.strategy import Strategy
-from its_agent.solution import Message, Problem
+from its_agent.solution import Problem
 from its_agent.solver import Solver
 from its_agent.within import within
 
@@ -182,17 +182,10 @@ def _with_tools(solver: Solver, problem: Problem, given: Mapping[str, Any]) -> R
         return None
     if problem.schema is not None:
         raise InvalidOption("response_format cannot be combined with tools; ask for one of them")
-    settings = solver.settings
-    messages: tuple[Message, ...] = tuple(problem.messages)
-    return Request(
-        messages=messages,
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        stop=settings.stop,
-        logprobs=solver.strategy.logprobs,
-        top_logprobs=solver.strategy.top_logprobs,
-        tools=tools,
+    return request_with_tools(
+        solver,
+        problem,
+        tools,
         tool_choice=given.get("tool_choice"),
         parallel_calls=given.get("parallel_tool_calls"),
     )
