@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -22,7 +21,7 @@ from its_agent.calling import Called
 from its_agent.errors import InvalidProblem
 from its_agent.receipt import Receipt
 from its_agent.solution import Candidate, Message, Solution
-from its_agent.tool_calls import ToolCall
+from its_agent.tool_calls import ToolCall, call_id
 
 
 def problem_messages(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
@@ -168,8 +167,3 @@ def _calls(called: Called) -> tuple[list[LangChainCall], list[InvalidToolCall]]:
                 )
             )
     return valid, invalid
-
-
-def call_id(given: str) -> str:
-    """The server's, or one that a tool's answer can refer to."""
-    return given or f"call_{uuid4().hex}"

@@ -10,10 +10,9 @@ from langchain_core.messages.tool import ToolCallChunk
 from its_agent.calling import Called
 from its_agent.errors import BackendGarbled
 from its_agent.events import Event, Generating, Retrying
-from its_agent.integrations.chat_messages import call_id
 from its_agent.integrations.stops import shown
 from its_agent.thinking.tags import OPEN, parted
-from its_agent.tool_calls import CallPiece, CallReader
+from its_agent.tool_calls import CallPiece, CallReader, call_id
 
 
 @dataclass(slots=True, kw_only=True)

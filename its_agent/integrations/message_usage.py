@@ -36,8 +36,7 @@ def usage_of_answer(message: AIMessage, *, prompt: int) -> Usage:
 
 def usage_from(told: UsageMetadata) -> Usage:
     """Usage as LangChain tells it, of one request."""
-    cached = told.get("input_token_details", {}).get("cache_read") or 0
-    return priced(told["input_tokens"], cached, told["output_tokens"])
+    return priced(told["input_tokens"], _cached(told), told["output_tokens"])
 
 
 def priced(prompt: int, cached: int, completion: int) -> Usage:
@@ -49,6 +48,10 @@ def priced(prompt: int, cached: int, completion: int) -> Usage:
         requests=1,
         compute=compute_units(prompt=prompt, cached=cached, completion=completion),
     )
+
+
+def _cached(told: UsageMetadata | None) -> int:
+    return told.get("input_token_details", {}).get("cache_read") or 0 if told else 0
 
 
 def next_call(messages: Sequence[BaseMessage], *, tools: Sequence[Any] = ()) -> Usage:
@@ -66,8 +69,7 @@ def _served_last(messages: Sequence[BaseMessage]) -> int:
     answers = [message for message in messages if isinstance(message, AIMessage)]
     if not answers or _told(answers[-1]) is None:
         return 0
-    told = answers[-1].usage_metadata or {}
-    return told.get("input_token_details", {}).get("cache_read") or 0
+    return _cached(answers[-1].usage_metadata)
 
 
 def expected_prompt(messages: Sequence[BaseMessage], *, tools: Sequence[Any] = ()) -> int:

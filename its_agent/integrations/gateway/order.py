@@ -12,6 +12,7 @@ from its_agent.errors import InvalidOption
 from its_agent.integrations.gateway.chat_request import ChatRequest, FittingObject
 from its_agent.integrations.gateway.options import GatewayOptions
 from its_agent.integrations.gateway.refusal import Refusal, bad
+from its_agent.integrations.gateway.tools import Tools, tools_of
 from its_agent.policy import STRATEGIES
 from its_agent.solution import Message, Problem
 from its_agent.verifiers import JsonSchema
@@ -37,6 +38,7 @@ class Order:
     top_p: float | None
     max_tokens: int | None
     stop: tuple[str, ...]
+    tools: Tools | None
     stream: bool
     include_usage: bool
     receipt: bool
@@ -63,6 +65,7 @@ def order_of(
         top_p=asked.top_p,
         max_tokens=_max_tokens(asked),
         stop=tuple(asked.stop),
+        tools=tools_of(asked),
         stream=asked.stream,
         include_usage=_include_usage(asked),
         receipt=_wants_receipt(asked, headers),
@@ -164,7 +167,8 @@ def _check_greedy(asked: ChatRequest, strategy: str) -> None:
 
 def _messages(asked: ChatRequest) -> list[Message]:
     return [
-        {"role": "system" if said.role == "developer" else said.role, "content": said.content}
+        said.model_dump(exclude_none=True)
+        | {"role": "system" if said.role == "developer" else said.role}
         for said in asked.messages
     ]
 
