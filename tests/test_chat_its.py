@@ -132,6 +132,7 @@ def test_settings_reach_a_langchain_model_behind_it() -> None:
         ({"tool_choice": "auto"}, "tool_choice was given without tools"),
         ({"temperature": 3.0}, "temperature must be from 0 to 2"),
         ({"max_tokens": 0}, "max_tokens must be from 1"),
+        ({"max_tokens": 5, "max_completion_tokens": 6}, "max_completion_tokens says"),
         ({"stop": [""]}, "stop must be"),
         ({"response_format": {"type": "grammar"}}, "response_format must be"),
         ({"model": "another"}, "model: 'another'"),

@@ -113,7 +113,7 @@ def test_an_unknown_parameter_is_named(name: str) -> None:
         ({"messages": [{"role": "user", "content": "4", "tool_call_id": "1"}]}, "messages[0]"),
         ({"messages": [{"role": "function", "content": "4"}]}, "messages[0].role"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "function", "function": {"name": ""}}]}, "tools[0].function.name"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
         ({"tool_choice": "any"}, "tool_choice"),
         ({"tool_choice": {"type": "function"}}, "tool_choice"),

@@ -126,7 +126,7 @@ def _tuned(solver: Solver, given: Mapping[str, Any], stop: tuple[str, ...]) -> S
     """The solver with the settings of one call."""
     settings, strategy = solver.settings, solver.strategy
     sampling = {name: value for name, value in given.items() if name in SAMPLING_SETTINGS}
-    longest = given.get("max_completion_tokens", given.get("max_tokens", settings.max_tokens))
+    longest = _longest(given, settings.max_tokens)
     temperature = sampling.pop("temperature", None)
     if temperature is not None:
         strategy = at_given_temperature(strategy)
@@ -144,6 +144,15 @@ def _tuned(solver: Solver, given: Mapping[str, Any], stop: tuple[str, ...]) -> S
             sampling={**settings.sampling, **sampling},
         ),
     )
+
+
+def _longest(given: Mapping[str, Any], usual: int) -> Any:
+    told = [given[name] for name in ("max_completion_tokens", "max_tokens") if name in given]
+    if len(told) == 2 and told[0] != told[1]:
+        raise InvalidOption(
+            f"max_tokens {told[1]!r} is not what max_completion_tokens says, {told[0]!r}; give one"
+        )
+    return told[0] if told else usual
 
 
 def at_given_temperature(strategy: Strategy) -> Strategy:
