@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
@@ -23,6 +24,7 @@ from its_agent.calling import policy_for_calls
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError, SolveFailed
+from its_agent.event_stream import events_of
 from its_agent.events import Event, Sink
 from its_agent.graphs.context import Settings
 from its_agent.graphs.hosted import hosted_graph
@@ -220,18 +222,15 @@ class Agent:
 
         Leaving the loop early cancels the solve and aborts its requests.
         """
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-        options = self._options(ledger, stop, thread_id, sinks=(events.put_nowait,))
         given, budget = Problem.of(problem), Budget.of(max_compute_budget)
-        solving = asyncio.create_task(self._solved(given, budget, options))
-        solving.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
+
+        def solving(sink: Sink) -> Coroutine[Any, Any, Solution]:
+            options = self._options(ledger, stop, thread_id, sinks=(sink,))
+            return self._solved(given, budget, options)
+
+        async with aclosing(events_of(solving)) as events:
+            async for event in events:
                 yield event
-            await solving
-        finally:
-            solving.cancel()
-            await asyncio.wait([solving])
 
     async def aresume(
         self,
@@ -350,6 +349,11 @@ class Agent:
         """What all its runs share."""
         return self._solver
 
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Who hears the events of all its runs."""
+        return (self._on_event,) if self._on_event else ()
+
     def close(self) -> None:
         """Do what `aclose` does, for an agent that was used synchronously."""
         loop.run(self.aclose())
@@ -385,5 +389,6 @@ class Agent:
         thread_id: str | None = None,
         sinks: tuple[Sink, ...] = (),
     ) -> RunOptions:
-        own = (self._on_event,) if self._on_event else ()
-        return RunOptions(sinks=(*own, *sinks), ledger=ledger, stop=stop, thread_id=thread_id)
+        return RunOptions(
+            sinks=(*self.sinks, *sinks), ledger=ledger, stop=stop, thread_id=thread_id
+        )

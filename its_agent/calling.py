@@ -8,9 +8,10 @@ every solve; the graph has no part in it, as there is nothing to estimate, refin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from its_agent.answers import infer_answer_type
 from its_agent.backends.bill import Sample
@@ -19,7 +20,7 @@ from its_agent.backends.protocol import Request
 from its_agent.budget import Budget
 from its_agent.difficulty import Belief
 from its_agent.errors import BackendUnreachable, InvalidOption
-from its_agent.events import Emitter, Judged, Routed, Solved, new_run_id
+from its_agent.events import Emitter, Failed, Judged, Routed, Solved, Started, new_run_id
 from its_agent.graphs.context import Context, Model
 from its_agent.graphs.outcome import solution_of
 from its_agent.graphs.purchase import describe
@@ -27,6 +28,7 @@ from its_agent.graphs.reading import Said, read
 from its_agent.graphs.sampling import Taken, buy, candidate
 from its_agent.graphs.state import Outcome, Plain, flat, note, plain_candidate
 from its_agent.ledger import SOLVE, Ledger
+from its_agent.places import Places
 from its_agent.policy.fixed import WAVE, Once, Repeat
 from its_agent.policy.protocol import Buy, Policy, Situation
 from its_agent.policy.strategy import Strategy
@@ -52,6 +54,8 @@ class Called:
 
     solution: Solution
     calls: tuple[ToolCall, ...]
+    is_cut: bool = False
+    """The calls were not written to their end, so that none of them can be made."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,15 +103,46 @@ async def call(
         strategy=solver.strategy,
         settings=solver.settings,
     )
-    async with AsyncExitStack() as held:
-        try:
-            async with stop.guard(ledger.remaining.seconds):
-                await held.enter_async_context(solver.places.taken(offer.concurrency))
-        except TimeoutError:
-            return _called(context, _Sampled(), context.door.interruption)
-        called = await _waves(context, policy, problem, asked, prompt)
-    emit(Solved, solution=called.solution)
+    emit(
+        Started,
+        messages=asked.messages,
+        answer_type=_kind(problem),
+        strategy=solver.strategy.name,
+        budget=budget,
+        engine=offer.fingerprint,
+    )
+    try:
+        called = await _placed(context, policy, problem, asked, prompt, stop, solver.places)
+    except BaseException as error:
+        emit(Failed, error=type(error).__name__, why=str(error))
+        raise
+    emit(Solved, solution=called.solution, calls=called.calls, is_cut=called.is_cut)
     return called
+
+
+def request_with_tools(
+    solver: Solver,
+    problem: Problem,
+    tools: Sequence[Mapping[str, Any]],
+    *,
+    tool_choice: str | Mapping[str, Any] | None,
+    parallel_calls: bool | None,
+) -> Request:
+    """The request for a sample that may call tools."""
+    settings, strategy = solver.settings, solver.strategy
+    return Request(
+        messages=tuple(problem.messages),
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        stop=settings.stop,
+        thinking=settings.thinking,
+        logprobs=strategy.logprobs,
+        top_logprobs=strategy.top_logprobs,
+        tools=tuple(tools),
+        tool_choice=tool_choice,
+        parallel_calls=parallel_calls,
+    )
 
 
 def policy_for_calls(solver: Solver) -> Policy:
@@ -143,10 +178,33 @@ def ledger_of(solver: Solver, budget: Budget, options: RunOptions) -> Ledger:
     return Ledger(budget, prices=solver.prices, name=SOLVE, clock=clock)
 
 
+def _kind(problem: Problem) -> AnswerType:
+    return problem.answer_type or infer_answer_type(problem.question)
+
+
+async def _placed(
+    context: Context,
+    policy: Policy,
+    problem: Problem,
+    asked: Request,
+    prompt: int,
+    stop: StopSignal,
+    places: Places,
+) -> Called:
+    """Sample once there is a place for it."""
+    async with AsyncExitStack() as held:
+        try:
+            async with stop.guard(context.ledger.remaining.seconds):
+                await held.enter_async_context(places.taken(context.offer.concurrency))
+        except TimeoutError:
+            return _called(context, _Sampled(), context.door.interruption)
+        return await _waves(context, policy, problem, asked, prompt)
+
+
 async def _waves(
     context: Context, policy: Policy, problem: Problem, asked: Request, prompt: int
 ) -> Called:
-    kind = problem.answer_type or infer_answer_type(problem.question)
+    kind = _kind(problem)
     so_far = _Sampled()
     while True:
         situation = _situation(context, problem, kind, so_far, prompt)
@@ -277,5 +335,8 @@ def _called(context: Context, so_far: _Sampled, reason: StopReason) -> Called:
         notes=[note(1, trouble) for trouble in troubles],
     )
     solution = solution_of(outcome, context)
-    chosen = judgement.verdict.candidate_id if judgement else None
-    return Called(solution=solution, calls=so_far.calls.get(chosen or "", ()))
+    name = judgement.verdict.candidate_id if judgement else None
+    chosen = next((one for one in solution.candidates if one.id == name), None)
+    calls = so_far.calls[chosen.id] if chosen else ()
+    is_cut = bool(calls) and chosen is not None and chosen.finish != "stop"
+    return Called(solution=solution, calls=calls, is_cut=is_cut)

@@ -12,7 +12,7 @@ from its_agent.budget import Budget, Usage
 from its_agent.ledger import Ledger
 from its_agent.receipt import Fingerprint
 from its_agent.solution import AnswerType, Candidate, Finish, Message, Solution, Verdict
-from its_agent.tool_calls import CallPiece
+from its_agent.tool_calls import CallPiece, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +182,10 @@ class Solved(Event):
     """The solve has ended."""
 
     solution: Solution
+    calls: tuple[ToolCall, ...] = ()
+    """Tools that it asks for in place of an answer."""
+    is_cut: bool = False
+    """The calls were not written to their end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

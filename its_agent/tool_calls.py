@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
+from uuid import uuid4
 
 from its_agent.normal_form import canonical_json
 
@@ -60,6 +61,11 @@ class CallReader:
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far, in their order."""
         return tuple(call for _, call in sorted(self._calls.items()))
+
+
+def call_id(given: str) -> str:
+    """The server's, or one that a tool's answer can refer to."""
+    return given or f"call_{uuid4().hex}"
 
 
 def meaning(calls: Sequence[ToolCall], known: Collection[str]) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from its_agent.backends.protocol import Request
 from its_agent.budget import Budget
-from its_agent.calling import Called, call, ledger_of
+from its_agent.calling import Called, call, ledger_of, request_with_tools
 from its_agent.errors import (
     BackendError,
     BudgetTooSmall,
@@ -20,7 +20,7 @@ from its_agent.errors import (
     PromptTooLong,
     SolveFailed,
 )
-from its_agent.events import Emitter, Event, Sink, Solved, ToolRan, new_run_id
+from its_agent.events import Emitter, Event, Failed, Sink, Solved, Started, ToolRan, new_run_id
 from its_agent.prompts import shown_first
 from its_agent.receipt import StopReason
 from its_agent.run_options import RunOptions
@@ -61,10 +61,10 @@ async def solve_with_tools(
     _refuse_checks(problem)
     ledger, stop = ledger_of(solver, budget, options), options.stop or StopSignal()
     emit = Emitter(ledger, options.sinks, run_id=new_run_id())
-    heard = tuple(_but_solved(sink) for sink in options.sinks)
-    inner = RunOptions(sinks=heard, ledger=ledger, stop=stop, run_id=emit.run_id)
     exemplars = problem.exemplars or solver.exemplars
     turns = _Turns(messages=list(shown_first(exemplars, problem.messages)), emit=emit)
+    heard = tuple(_of_one_run(sink, turns) for sink in options.sinks)
+    inner = RunOptions(sinks=heard, ledger=ledger, stop=stop, run_id=emit.run_id)
     reason: StopReason | None = None
     while reason is None:
         reason = await _turn(solver, problem, tools, turns, inner)
@@ -89,9 +89,11 @@ async def _turn(
     options: RunOptions,
 ) -> StopReason | None:
     """One vote and what it asks for; why the solve ends with it, if it does."""
-    asked = _request(solver, turns, tools)
+    problem = replace(problem, messages=tuple(turns.messages))
+    told = [tool.told for tool in tools.values()]
+    asked = request_with_tools(solver, problem, told, tool_choice=None, parallel_calls=None)
     try:
-        called = await _voted(solver, replace(problem, messages=turns.messages), asked, options)
+        called = await _voted(solver, problem, asked, options)
     except (BudgetTooSmall, PromptTooLong, BackendError, SolveFailed) as trouble:
         if not turns.told:
             raise
@@ -100,6 +102,9 @@ async def _turn(
     turns.told.append(called)
     ended = called.solution.receipt.stopped_because
     if not called.calls or ended in ("backend_lost", "deadline", "cancelled"):
+        return ended
+    if called.is_cut:
+        turns.notes.append("the calls were cut off by max_tokens; raise it")
         return ended
     if len(turns.told) >= MOST_TURNS:
         turns.notes.append(f"{MOST_TURNS} turns of calls and no answer")
@@ -132,20 +137,6 @@ async def _voted(solver: Solver, problem: Problem, asked: Request, options: RunO
         return await call(solver, problem, asked, share, options)
     except BudgetTooSmall:
         return await call(solver, problem, asked, whole, options)
-
-
-def _request(solver: Solver, turns: _Turns, tools: Mapping[str, Tool]) -> Request:
-    settings = solver.settings
-    return Request(
-        messages=tuple(turns.messages),
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        stop=settings.stop,
-        logprobs=solver.strategy.logprobs,
-        top_logprobs=solver.strategy.top_logprobs,
-        tools=tuple(tool.told for tool in tools.values()),
-    )
 
 
 async def _made(
@@ -199,11 +190,12 @@ def _asking(called: Called) -> Message:
     return {"role": "assistant", "content": called.solution.text, "tool_calls": functions}
 
 
-def _but_solved(sink: Sink) -> Sink:
-    """A listener that does not hear of the ends of single turns."""
+def _of_one_run(sink: Sink, turns: _Turns) -> Sink:
+    """A listener to whom all turns are one run: it begins once, and ends once."""
 
     def hear(event: Event) -> None:
-        if not isinstance(event, Solved):
+        is_later = bool(turns.told) and isinstance(event, (Started, Failed))
+        if not is_later and not isinstance(event, Solved):
             sink(event)
 
     return hear

@@ -20,6 +20,7 @@ from its_agent import Budget, Prices
 from its_agent.backends.scripted import ScriptedBackend
 from its_agent.errors import BudgetExceeded, InvalidBudget, InvalidOption
 from its_agent.integrations import BudgetMiddleware, ChatITS
+from its_agent.integrations.message_usage import next_call
 from its_agent.integrations.stopwatch import Stopwatch
 
 ASK: Any = {"messages": [HumanMessage("What is the weather?")]}
@@ -126,6 +127,15 @@ def test_requests_and_dollars_are_limits_too(run: Any) -> None:
     result = run(agent_of(Scripted(script=looking_for_ever), [look], middleware=[priced]))
     assert result["messages"][-1].text == "It is sunny."
     assert spent(result) <= 2_000
+
+
+def test_what_the_cache_served_several_requests_is_not_taken_for_one() -> None:
+    told = used(400, 40, cached=360)
+    one = AIMessage("Sunny.", usage_metadata=told)
+    four = AIMessage("Sunny.", usage_metadata=told, response_metadata={"receipt": {}})
+    question = HumanMessage("What is the weather? " * 40)
+    assert next_call([question, one]).cached_prompt_tokens == 360
+    assert next_call([question, four]).cached_prompt_tokens == 0
 
 
 def test_cached_tokens_are_free_and_missing_usage_is_estimated(run: Any) -> None:

@@ -132,6 +132,7 @@ def test_settings_reach_a_langchain_model_behind_it() -> None:
         ({"tool_choice": "auto"}, "tool_choice was given without tools"),
         ({"temperature": 3.0}, "temperature must be from 0 to 2"),
         ({"max_tokens": 0}, "max_tokens must be from 1"),
+        ({"max_tokens": 5, "max_completion_tokens": 6}, "max_completion_tokens says"),
         ({"stop": [""]}, "stop must be"),
         ({"response_format": {"type": "grammar"}}, "response_format must be"),
         ({"model": "another"}, "model: 'another'"),
@@ -359,6 +360,18 @@ def test_where_no_call_can_be_made_the_first_is_given_as_invalid() -> None:
     assert not message.tool_calls
     assert message.invalid_tool_calls[0]["args"] == '{"a": 1,'
     assert message.response_metadata["status"] == "abstained"
+
+
+@pytest.mark.parametrize("most", [2, 30], ids=["before its arguments", "inside them"])
+def test_a_call_that_is_cut_off_is_never_made(most: int) -> None:
+    backend = ScriptedBackend(calling('{"a": 1, "b": [' + "1, " * 40 + "1]}"))
+    bound = ChatITS(backend, max_tokens=most).bind_tools([add])
+    message = bound.invoke("add")
+    assert isinstance(message, AIMessage)
+    assert (message.tool_calls, message.response_metadata["finish_reason"]) == ([], "length")
+    assert [call["error"] for call in message.invalid_tool_calls] == ["the call was cut off"]
+    streamed = whole(chunks_of(bound, "add"))
+    assert (streamed.tool_calls, streamed.response_metadata["finish_reason"]) == ([], "length")
 
 
 def test_an_answer_in_words_votes_against_calls() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from fault_injection import run_many
 from scripted_server import Quirk, served
 
-from its_agent import Agent, Budget, Solution
+from its_agent import Agent, Budget, Problem, Solution
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.backends.vllm import VLLMBackend
@@ -193,3 +194,41 @@ def test_a_conversation_that_outgrows_the_context_keeps_the_answer() -> None:
         solution = solve_at(address, strategy="refine")
     assert solution.answer == "18"
     assert "refused the prompt" in solution.receipt.notes[0]
+
+
+FITTING = {"type": "object", "properties": {"eggs": {"type": "integer"}}, "required": ["eggs"]}
+REFUSED_SCHEMAS = [
+    "Failed to transform json schema into a grammar: unknown property 'n'",
+    "The provided JSON schema contains features not supported by xgrammar.",
+    "Invalid schema for response_format 'answer': multipleOf is not permitted",
+]
+
+
+@pytest.mark.parametrize(
+    ("says", "asked_again"),
+    [(says, True) for says in REFUSED_SCHEMAS]
+    + [("response_format is not supported", False), ("unknown field json_schema", False)],
+)
+async def test_a_schema_that_is_refused_says_nothing_of_others(
+    says: str, asked_again: bool
+) -> None:
+    bodies: list[Mapping[str, Any]] = []
+
+    def judge(body: Mapping[str, Any]) -> str | None:
+        bodies.append(body)
+        lacking = not asked_again and "response_format" in body
+        return says if lacking or "multipleOf" in str(body.get("response_format")) else None
+
+    odd = {**FITTING, "properties": {"eggs": {"type": "integer", "multipleOf": 3}}}
+    source = ScriptedBackend(lambda request, index: Reply(text='{"eggs": 18}'))
+    with served(source, quirk=Quirk(refuses=judge)) as address:
+        async with Agent(address, strategy="self_consistency") as agent:
+            for schema in (odd, FITTING):
+                problem = Problem([{"role": "user", "content": "How many?"}], schema=schema)
+                solution = await agent.asolve(problem, max_compute_budget=4_000)
+                assert solution.answer is not None
+                assert json.loads(solution.answer) == {"eggs": 18}
+                bodies.append({})
+    later = bodies[bodies.index({}) + 1 :]
+    assert any("response_format" in body for body in later) is asked_again
+    assert max(body.get("n", 1) for body in later) > 1

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
+from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import MissingExtra
 from its_agent.integrations.gateway import GatewayOptions
 from its_agent.integrations.gateway.extra import require_gateway
@@ -140,12 +141,13 @@ def test_a_strategy_is_told_in_three_ways(client: OpenAI, model: str, how: Any) 
         ("scripted@300@400", {}, "model", "invalid_value"),
         ("scripted@beam@mcts", {}, "model", "invalid_value"),
         ("scripted", {"extra_headers": {"X-ITS-Budget": "lots"}}, "X-ITS-Budget", "invalid_value"),
+        ("scripted", {"extra_headers": {"X-ITS-Receipt": "yes"}}, "X-ITS-Receipt", "invalid_value"),
         ("scripted@300", {"extra_body": {"max_compute_budget": 301}}, None, "invalid_value"),
         ("scripted", {"extra_body": {"max_compute_budget": 3}}, None, "invalid_budget"),
         ("scripted", {"extra_body": {"strategy": "magic"}}, "strategy", "unknown_strategy"),
     ],
 )
-def test_a_wrong_budget_or_strategy_is_a_400_that_names_it(
+def test_a_wrong_budget_strategy_or_header_is_a_400_that_names_it(
     client: OpenAI, model: str, how: Any, param: str | None, code: str
 ) -> None:
     error = refused(client, model, **how)
@@ -311,6 +313,26 @@ def test_an_engine_that_goes_away_between_two_requests_is_a_503() -> None:
             after = httpx.post(chat, json=body, timeout=30)
     assert before.json()["choices"][0]["message"]["content"] == "42"
     assert (after.status_code, after.json()["error"]["code"]) == (503, "backend_lost")
+    assert "Cannot connect" in after.text
+    for shown in (engine.removeprefix("http://"), f"', {engine.rpartition(':')[2]}"):
+        assert shown not in after.text
+
+
+def test_what_an_engine_does_not_take_is_told_without_its_address() -> None:
+    server = fake_vllm.serving()
+    said = {"error": {"message": "the maximum context length is 5 tokens", "code": 400}}
+    server.answers["/tokenize"] = lambda: fake_vllm.page(said, 400)
+    with engine_at(server) as engine:
+        with gateway_at(engine) as url:
+            body = {"model": "qwen", "messages": QUESTION}
+            too_long = httpx.post(f"{url}/v1/chat/completions", json=body)
+        with gateway_at(VLLMBackend(engine, "other")) as url:
+            other = httpx.get(f"{url}/v1/models")
+    assert (too_long.status_code, too_long.json()["error"]["param"]) == (400, "messages")
+    assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+    for answer in (too_long, other):
+        assert answer.json()["error"]["message"].startswith("the engine ")
+        assert engine.removeprefix("http://") not in answer.text
 
 
 def test_an_engine_that_fails_in_the_middle_is_a_503_with_the_receipt() -> None:

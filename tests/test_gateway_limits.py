@@ -239,6 +239,8 @@ def test_keys_come_from_a_file(tmp_path: Path) -> None:
         '[keys.a]\nkey = "short-secret"',
         f'[keys.a]\nkey = "{SECRET}"\ncolour = "{SECRET}"',
         f'[keys.a]\nkey = "{SECRET}"\ncompute = 0',
+        f'[keys.a]\nkey = "{SECRET}é"',
+        f'[keys.a]\nkey = " {SECRET}"',
         f'[keys.a]\nkey = "{SECRET}"\n[keys.b]\nkey = "{SECRET}"',
     ],
 )
@@ -255,6 +257,20 @@ def test_a_short_key_of_the_environment_is_refused() -> None:
     with pytest.raises(InvalidOption, match="less than 16") as error:
         keys_listed("hunter2")
     assert "hunter2" not in str(error.value)
+    with pytest.raises(InvalidOption, match="printable ASCII"):
+        keys_listed(f"{SECRET}é")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "says"), [("key 1", OTHER, "same name"), ("alice", SECRET, "same key")]
+)
+def test_a_key_of_the_file_and_one_of_the_environment_are_told_apart(
+    tmp_path: Path, name: str, key: str, says: str
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(f'[keys."{name}"]\nkey = "{key}"\n')
+    with pytest.raises(InvalidOption, match=says):
+        Tenants([*keys_in(file), *keyed(compute=5)])
 
 
 @pytest.mark.parametrize(

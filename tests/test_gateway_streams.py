@@ -18,7 +18,7 @@ from openai import APIError, OpenAI
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import BackendLost
 from its_agent.integrations.gateway import GatewayOptions
-from its_agent.integrations.gateway.stops import cut, shown
+from its_agent.integrations.stops import cut, shown
 
 QUESTION: Any = [{"role": "user", "content": "What is 17 + 25?"}]
 TEXT = r"17 and 25 make 42, so it is \boxed{42}."

@@ -227,5 +227,7 @@ def test_calls_that_cannot_be_read_have_no_vote() -> None:
 def test_options_out_of_bounds_are_refused() -> None:
     with pytest.raises(InvalidOption, match="most must be"):
         ITSMiddleware(most=0)
+    with pytest.raises(InvalidOption, match="max_compute_budget must be"):
+        ITSMiddleware(max_compute_budget=0)
     with pytest.raises(InvalidOption, match="confidence must be"):
         ITSMiddleware(confidence=1.0)

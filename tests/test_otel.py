@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -15,10 +16,12 @@ from opentelemetry.trace import SpanKind, StatusCode
 from traced import PLAIN_QUESTION, wavering
 
 from its_agent.agent import Agent
-from its_agent.backends.scripted import ScriptedBackend
+from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import BackendLost, SolveFailed
+from its_agent.integrations import ChatITS
 from its_agent.integrations.otel import OpenTelemetrySpans
 from its_agent.solution import Solution
+from its_agent.tool_calls import ToolCall
 
 
 class Traced:
@@ -118,6 +121,24 @@ async def test_the_span_of_a_host_is_the_parent() -> None:
     (root,) = traced.named("invoke_agent its_agent")
     assert root.parent is not None
     assert root.parent.span_id == host.get_span_context().span_id
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_an_answer_that_calls_tools_is_a_span_too(is_down: bool) -> None:
+    def look(at: str) -> str:
+        """Look at something."""
+        return at
+
+    traced = Traced()
+    call = ToolCall(id="1", name="look", arguments='{"at": "x"}')
+    line = BackendLost("it went away") if is_down else Reply(text="", calls=(call,))
+    backend = ScriptedBackend(lambda request, index: line, model="tiny")
+    model = ChatITS(backend, on_event=OpenTelemetrySpans(traced.provider)).bind_tools([look])
+    with pytest.raises(SolveFailed) if is_down else nullcontext():
+        await model.ainvoke("Look!")
+    (root,) = traced.named("invoke_agent its_agent")
+    assert (root.status.status_code == StatusCode.ERROR) is is_down
+    assert traced.named("chat tiny")
 
 
 async def test_a_failure_is_an_error_with_its_type() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from its_agent import Agent, Budget
 from its_agent.backends.scripted import ScriptedBackend
 from its_agent.errors import BackendLost
 from its_agent.integrations import BudgetMiddleware, solve_tool
+from its_agent.integrations.accounts import Accounts
+from its_agent.integrations.run_account import RunAccount, Shares
 
 PROBLEM = "What is 17 + 25?"
 KEYS = {"answer", "text", "confidence", "status", "stopped_because", "spent"}
@@ -89,3 +94,40 @@ def test_a_budget_that_is_spent_is_told_to_the_agent() -> None:
     assert "no requests left" in result["messages"][2].text
     assert result["messages"][2].status == "error"
     assert result["messages"][-1].text == "I cannot."
+
+
+@asynccontextmanager
+async def inside_a_tool(budget: Budget) -> AsyncGenerator[RunAccount]:
+    """The account of a run, one of whose tools is under way."""
+    shares = Shares(short=0.3, kept=0.1)
+    accounts = Accounts(budget, None, shares)
+    account = accounts.of({})
+    with accounts.around_tool(account):
+        yield account
+
+
+async def test_solves_side_by_side_do_not_spend_the_same_budget_twice() -> None:
+    wavering = ScriptedBackend(lambda request, index: f"It is \\boxed{{{index}}}." + " so" * 40)
+    tool = solve_tool(Agent(wavering, strategy="self_consistency"), most=800)
+    async with inside_a_tool(Budget(compute=2_000)) as account:
+        asked = [tool.ainvoke(called(problem=PROBLEM)) for _ in range(4)]
+        answers = await asyncio.gather(*asked)
+        assert account.left.compute is not None
+        assert 200 <= account.left.compute < 400
+        assert account.left.compute <= 2_000 - wavering.generated_tokens
+    assert [one.status for one in answers] == ["success", "success", "success", "error"]
+    assert "no compute left for it that other calls do not hold" in answers[-1].text
+
+
+async def test_a_solve_that_is_cancelled_is_paid_for() -> None:
+    slow = ScriptedBackend(lambda request, index: "So it is " * 40, delay=0.01)
+    tool = solve_tool(Agent(slow, strategy="self_consistency"))
+    async with inside_a_tool(Budget(compute=5_000)) as account:
+        solving = asyncio.create_task(tool.ainvoke(called(problem=PROBLEM)))
+        while slow.generated_tokens < 100:
+            await asyncio.sleep(0.01)
+        solving.cancel()
+        await asyncio.wait([solving])
+        assert solving.cancelled()
+        assert account.left.compute is not None
+        assert account.left.compute <= 5_000 - slow.generated_tokens

@@ -14,7 +14,7 @@ from its_agent import Agent, Problem, Solution
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import BackendLost, InvalidOption, InvalidProblem
-from its_agent.events import Event, Solved, ToolRan
+from its_agent.events import Event, Solved, Started, ToolRan
 from its_agent.tool_calls import ToolCall
 from its_agent.tools import read_only, tools_of
 from its_agent.verifiers import AnswerCheck
@@ -157,6 +157,7 @@ async def test_the_events_of_all_turns_are_one_runs() -> None:
     solution, _ = await solved(by_the_tool, Calculator().tool(), events=events)
     assert [event.solution for event in events if isinstance(event, Solved)] == [solution]
     assert {event.run_id for event in events} == {solution.receipt.run_id} != {""}
+    assert [type(event) for event in events].count(Started) == 1
 
 
 async def test_a_model_that_calls_for_ever_is_stopped() -> None:
@@ -234,3 +235,13 @@ async def test_exemplars_are_shown_first_and_checks_are_refused() -> None:
             await agent.asolve(Problem(question, schema={"type": "object"}))
         with pytest.raises(InvalidProblem, match="tests cannot be kept to"):
             await agent.asolve(Problem(question, tests=["assert True"]))
+
+
+async def test_calls_that_were_cut_off_are_not_made() -> None:
+    calculator = Calculator()
+    asked = ToolCall(id="1", name="multiply", arguments='{"a": 6')
+    cut = Reply(text="", calls=(asked,), tokens=20, finish="length")
+    solution, _ = await solved(lambda r, i: cut, calculator.tool(), strategy="single_pass")
+    assert not calculator.asked
+    assert solution.answer is None
+    assert solution.receipt.truncated == 1

@@ -43,6 +43,8 @@ _UNABLE: Mapping[str, re.Pattern[str]] = {
     "n": re.compile(r"\bn\b"),
 }
 """What a server's refusal speaks of when it lacks a capability."""
+_OF_A_SCHEMA = re.compile(r"grammar|json schema|invalid (json )?schema", re.IGNORECASE)
+"""What a refusal speaks of that is about one schema, which it may quote, and not about all."""
 
 
 class VLLMBackend:
@@ -53,7 +55,7 @@ class VLLMBackend:
     longest silence in seconds, waiting in the engine's queue included, `max_concurrency` the most
     streams open at once, and the most solves of one agent under way; further ones wait. Nothing is
     retried here, and no `seed` is ever sent. What the server refuses because it lacks a capability
-    is not asked for again. Raises InvalidOption.
+    is not asked for again; that it refuses one schema says nothing of others. Raises InvalidOption.
     """
 
     def __init__(
@@ -193,10 +195,13 @@ class VLLMBackend:
         await self._server.check_model(status)
         refusal = self._endpoint.refusal(status, body, retry_after=wait)
         if status in _REFUSALS and isinstance(refusal, BackendRefused):
-            unable = self._unable(request, str(refusal))
+            said = str(refusal)
+            if _is_structured(request) and _OF_A_SCHEMA.search(said):
+                raise CannotDo(said, status=status, capability="structured")
+            unable = self._unable(request, said)
             if unable is not None:
                 self._lack(unable)
-                raise CannotDo(str(refusal), status=status, capability=unable)
+                raise CannotDo(said, status=status, capability=unable)
         raise refusal
 
     def _unable(self, request: Request, said: str) -> str | None:
@@ -206,7 +211,7 @@ class VLLMBackend:
             "top_logprobs": request.top_logprobs > 0,
             "logprobs": request.logprobs,
             "thinking_budget": request.thinking_tokens is not None,
-            "structured": bool(request.choices or request.schema is not None),
+            "structured": _is_structured(request),
             "continue_partial": request.continue_partial,
             "n": request.n > 1,
         }
@@ -252,6 +257,10 @@ class VLLMBackend:
             self._lack("count_prompt")
             return None
         return told.count
+
+
+def _is_structured(request: Request) -> bool:
+    return bool(request.choices) or request.schema is not None
 
 
 async def _drained(events: AsyncGenerator[str]) -> None:

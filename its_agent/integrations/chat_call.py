@@ -12,13 +12,13 @@ from its_agent.backends.langchain import LangChainBackend
 from its_agent.backends.protocol import Backend, Request
 from its_agent.backends.sampling import SAMPLING_SETTINGS, checked_sampling
 from its_agent.budget import Budget
-from its_agent.calling import Called
+from its_agent.calling import Called, request_with_tools
 from its_agent.errors import InvalidOption
 from its_agent.integrations.chat_messages import problem_messages
-from its_agent.integrations.live_answer import until
+from its_agent.integrations.stops import cut
 from its_agent.policy.fixed import Once, SearchOnly, ThinkOnly
 from its_agent.policy.strategy import Strategy
-from its_agent.solution import Message, Problem
+from its_agent.solution import Problem
 from its_agent.solver import Solver
 from its_agent.within import within
 
@@ -88,7 +88,7 @@ def content_of(asked: ChatCall, called: Called) -> str:
     solution = called.solution
     if asked.problem.schema is not None and solution.answer is not None:
         return solution.answer
-    return until(solution.text, asked.stop)
+    return cut(solution.text, asked.stop)
 
 
 def limited(budget: Budget, seconds: float | None) -> Budget:
@@ -126,7 +126,7 @@ def _tuned(solver: Solver, given: Mapping[str, Any], stop: tuple[str, ...]) -> S
     """The solver with the settings of one call."""
     settings, strategy = solver.settings, solver.strategy
     sampling = {name: value for name, value in given.items() if name in SAMPLING_SETTINGS}
-    longest = given.get("max_completion_tokens", given.get("max_tokens", settings.max_tokens))
+    longest = _longest(given, settings.max_tokens)
     temperature = sampling.pop("temperature", None)
     if temperature is not None:
         strategy = at_given_temperature(strategy)
@@ -144,6 +144,15 @@ def _tuned(solver: Solver, given: Mapping[str, Any], stop: tuple[str, ...]) -> S
             sampling={**settings.sampling, **sampling},
         ),
     )
+
+
+def _longest(given: Mapping[str, Any], usual: int) -> Any:
+    told = [given[name] for name in ("max_completion_tokens", "max_tokens") if name in given]
+    if len(told) == 2 and told[0] != told[1]:
+        raise InvalidOption(
+            f"max_tokens {told[1]!r} is not what max_completion_tokens says, {told[0]!r}; give one"
+        )
+    return told[0] if told else usual
 
 
 def at_given_temperature(strategy: Strategy) -> Strategy:
@@ -182,17 +191,10 @@ def _with_tools(solver: Solver, problem: Problem, given: Mapping[str, Any]) -> R
         return None
     if problem.schema is not None:
         raise InvalidOption("response_format cannot be combined with tools; ask for one of them")
-    settings = solver.settings
-    messages: tuple[Message, ...] = tuple(problem.messages)
-    return Request(
-        messages=messages,
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        stop=settings.stop,
-        logprobs=solver.strategy.logprobs,
-        top_logprobs=solver.strategy.top_logprobs,
-        tools=tools,
+    return request_with_tools(
+        solver,
+        problem,
+        tools,
         tool_choice=given.get("tool_choice"),
         parallel_calls=given.get("parallel_tool_calls"),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -22,7 +21,7 @@ from its_agent.calling import Called
 from its_agent.errors import InvalidProblem
 from its_agent.receipt import Receipt
 from its_agent.solution import Candidate, Message, Solution
-from its_agent.tool_calls import ToolCall
+from its_agent.tool_calls import ToolCall, call_id
 
 
 def problem_messages(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
@@ -63,7 +62,7 @@ def _turn(message: AIMessage) -> Message:
 
 def reply(called: Called, *, content: str) -> AIMessage:
     """The message for a solution, with everything that its solve used."""
-    calls, invalid = _calls(called.calls)
+    calls, invalid = _calls(called)
     chosen = chosen_of(called.solution)
     return AIMessage(
         content=content,
@@ -143,17 +142,17 @@ def plain_receipt(receipt: Receipt) -> Mapping[str, Any]:
 
 def _finish(called: Called) -> str:
     if called.calls:
-        return "tool_calls"
+        return "length" if called.is_cut else "tool_calls"
     chosen = chosen_of(called.solution)
     return "length" if chosen is not None and chosen.finish != "stop" else "stop"
 
 
-def _calls(calls: Sequence[ToolCall]) -> tuple[list[LangChainCall], list[InvalidToolCall]]:
+def _calls(called: Called) -> tuple[list[LangChainCall], list[InvalidToolCall]]:
     valid: list[LangChainCall] = []
     invalid: list[InvalidToolCall] = []
-    for one in calls:
+    for one in called.calls:
         values, name = one.values, call_id(one.id)
-        if values is not None and one.name:
+        if values is not None and one.name and not called.is_cut:
             valid.append(LangChainCall(name=one.name, args=dict(values), id=name, type="tool_call"))
         else:
             invalid.append(
@@ -162,12 +161,9 @@ def _calls(calls: Sequence[ToolCall]) -> tuple[list[LangChainCall], list[Invalid
                     name=one.name,
                     args=one.arguments,
                     id=name,
-                    error="the arguments are not a JSON object",
+                    error="the call was cut off"
+                    if called.is_cut
+                    else "the arguments are not a JSON object",
                 )
             )
     return valid, invalid
-
-
-def call_id(given: str) -> str:
-    """The server's, or one that a tool's answer can refer to."""
-    return given or f"call_{uuid4().hex}"

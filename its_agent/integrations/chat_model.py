@@ -238,7 +238,9 @@ class ChatITS(BaseChatModel):
             await asyncio.wait([solving])
         content = content_of(asked, called)
         rest = content if live is None else live.rest(called, content)
-        calls = () if live is not None and live.shows_calls else called.calls
+        # A stream reads half an argument as a whole one, so that a call that was cut is not shown.
+        has_none = called.is_cut or (live is not None and live.shows_calls)
+        calls = () if has_none else called.calls
         yield ChatGenerationChunk(message=last_chunk(called, content=rest, calls=calls))
 
     async def _called(self, asked: ChatCall, *sinks: Sink) -> Called:

@@ -91,8 +91,10 @@ class ITSMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self._warm = (
             {} if temperature is None else {"temperature": within("temperature", temperature, 0, 2)}
         )
-        self._limit = max_compute_budget and within(
-            "max_compute_budget", max_compute_budget, 1, 1e12
+        self._limit = (
+            None
+            if max_compute_budget is None
+            else within("max_compute_budget", max_compute_budget, 1, 1e12)
         )
         self._budget = budget
 
@@ -130,7 +132,7 @@ class ITSMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def _affordable(self, request: Request, drawn: _Drawn) -> int:
         """How many further candidates the call's budget pays for."""
-        limits = [] if not self._limit else [self._limit - drawn.usage.compute]
+        limits = [] if self._limit is None else [self._limit - drawn.usage.compute]
         left = self._budget.left(request.state).compute if self._budget else None
         if left is not None:
             limits.append(SHARE * (left + drawn.usage.compute) - drawn.usage.compute)

@@ -10,15 +10,9 @@ from langchain_core.messages.tool import ToolCallChunk
 from its_agent.calling import Called
 from its_agent.errors import BackendGarbled
 from its_agent.events import Event, Generating, Retrying
-from its_agent.integrations.chat_messages import call_id
+from its_agent.integrations.stops import shown
 from its_agent.thinking.tags import OPEN, parted
-from its_agent.tool_calls import CallPiece, CallReader
-
-
-def until(text: str, stop: tuple[str, ...]) -> str:
-    """The text before the first stop string."""
-    ends = [text.index(one) for one in stop if one in text]
-    return text[: min(ends)] if ends else text
+from its_agent.tool_calls import CallPiece, CallReader, call_id
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,14 +70,7 @@ class LiveAnswer:
         if OPEN.startswith(begun) and begun != OPEN:
             return ""
         said = parted(self._written).answer if begun == OPEN else self._written
-        text = until(said, self.stop)
-        return text if text != said else text[: len(text) - self._may_be_stop(text)]
-
-    def _may_be_stop(self, text: str) -> int:
-        """Characters at the end with which a stop string may have begun."""
-        longest = max((len(one) - 1 for one in self.stop), default=0)
-        sizes = range(min(longest, len(text)), 0, -1)
-        return next((n for n in sizes if any(s.startswith(text[-n:]) for s in self.stop)), 0)
+        return shown(said, self.stop)
 
     def _chunk(self, piece: CallPiece) -> ToolCallChunk:
         """The first piece of a call has the name that its answer will refer to."""

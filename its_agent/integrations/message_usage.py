@@ -36,8 +36,7 @@ def usage_of_answer(message: AIMessage, *, prompt: int) -> Usage:
 
 def usage_from(told: UsageMetadata) -> Usage:
     """Usage as LangChain tells it, of one request."""
-    cached = told.get("input_token_details", {}).get("cache_read") or 0
-    return priced(told["input_tokens"], cached, told["output_tokens"])
+    return priced(told["input_tokens"], _cached(told), told["output_tokens"])
 
 
 def priced(prompt: int, cached: int, completion: int) -> Usage:
@@ -51,14 +50,26 @@ def priced(prompt: int, cached: int, completion: int) -> Usage:
     )
 
 
+def _cached(told: UsageMetadata | None) -> int:
+    return told.get("input_token_details", {}).get("cache_read") or 0 if told else 0
+
+
 def next_call(messages: Sequence[BaseMessage], *, tools: Sequence[Any] = ()) -> Usage:
     """What the next call is expected to use: its prompt, of which the cache serves what it has
     served last, and as much as the longest answer so far."""
     told = [m.usage_metadata for m in messages if isinstance(m, AIMessage) and m.usage_metadata]
     longest = max((one["output_tokens"] for one in told), default=0)
-    cached = (told[-1].get("input_token_details", {}).get("cache_read") or 0) if told else 0
     prompt = expected_prompt(messages, tools=tools)
-    return priced(prompt, min(cached, prompt), longest)
+    return priced(prompt, min(_served_last(messages), prompt), longest)
+
+
+def _served_last(messages: Sequence[BaseMessage]) -> int:
+    """Prompt tokens that the cache served for the last answer; none where that took several
+    requests, as their sum is no prompt's."""
+    answers = [message for message in messages if isinstance(message, AIMessage)]
+    if not answers or _told(answers[-1]) is None:
+        return 0
+    return _cached(answers[-1].usage_metadata)
 
 
 def expected_prompt(messages: Sequence[BaseMessage], *, tools: Sequence[Any] = ()) -> int:

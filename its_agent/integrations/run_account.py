@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -12,7 +12,7 @@ from its_agent.budget import Budget, Prices, Usage
 from its_agent.errors import BudgetExceeded
 from its_agent.graphs.state import flat
 from its_agent.integrations.stopwatch import Stopwatch
-from its_agent.ledger import Ledger, Remaining
+from its_agent.ledger import Ledger, Remaining, Reservation
 
 RUN = "agent run"
 PURPOSE = "agent"
@@ -84,9 +84,9 @@ class RunAccount:
 
     @property
     def left(self) -> Remaining:
-        """What is left, here and in every account around."""
+        """What is left and not set aside, here and in every account around."""
         with self._lock:
-            own = self._ledger.unspent
+            own = self._ledger.remaining
             if self._around is None:
                 return own
             return own & without(self._around.left, self._around.budget, self._kept)
@@ -106,6 +106,30 @@ class RunAccount:
         """Charge what a call has used."""
         with self._lock:
             self._ledger.charge(PURPOSE, usage, held=Usage())
+
+    def set_aside(self, budget: Budget, limits: Collection[str]) -> tuple[Budget, Reservation]:
+        """Hold the budget, or as much of it as is left, so that nobody else spends it meanwhile.
+
+        Returns it narrowed in these limits. Raises BudgetExceeded where one has nothing left.
+        """
+        with self._lock:
+            left = self.left
+            for name in _UNITS:
+                rest, own = getattr(left, name), getattr(budget, name)
+                if rest is not None and rest <= 0:
+                    raise BudgetExceeded(limit=name, requested=0, remaining=rest, scope=RUN)
+                if rest is not None and name in limits:
+                    budget = replace(budget, **{name: rest if own is None else min(own, rest)})
+            most = Usage(
+                compute=0 if left.compute is None else budget.compute or 0,
+                requests=0 if left.requests is None else budget.requests or 0,
+            )
+            return budget, self._ledger.reserve(most, PURPOSE)
+
+    def settle(self, reservation: Reservation, usage: Usage) -> None:
+        """Charge what was used of something that was set aside."""
+        with self._lock:
+            reservation.settle(usage)
 
     def inner(self, shares: Shares) -> RunAccount:
         """An account for what a tool calls."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,11 @@ from pydantic import BaseModel, Field, create_model
 from its_agent import loop
 from its_agent.agent import Agent
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Usage
-from its_agent.errors import InvalidInput, SolveFailed
+from its_agent.errors import BudgetExceeded, InvalidInput, SolveFailed
 from its_agent.integrations.accounts import accounts_around
 from its_agent.integrations.apart import begun_apart
+from its_agent.integrations.run_account import RunAccount
+from its_agent.ledger import Ledger, Reservation
 from its_agent.solution import Solution
 
 DESCRIPTION = (
@@ -40,8 +43,7 @@ def solve_tool(
     limit = Budget.of(most)
 
     async def solve(problem: str, max_compute_budget: int | None = None) -> dict[str, Any]:
-        budget = _within_accounts(_asked(limit, max_compute_budget))
-        return await begun_apart(_solved(agent, problem, budget))
+        return await begun_apart(_solved(agent, problem, _asked(limit, max_compute_budget)))
 
     def solve_here(problem: str, max_compute_budget: int | None = None) -> dict[str, Any]:
         work: Coroutine[Any, Any, dict[str, Any]] = solve(problem, max_compute_budget)
@@ -79,33 +81,45 @@ def _asked(limit: Budget, compute: int | None) -> Budget:
     return limit if compute is None else replace(limit, compute=compute)
 
 
-def _within_accounts(budget: Budget) -> Budget:
-    """The budget, as far as the runs around can pay it. Raises ToolException where they cannot."""
-    for account in accounts_around():
-        left = account.left
-        for name in ("compute", "requests", "seconds"):
-            rest, own = getattr(left, name), getattr(budget, name)
-            if rest is not None and rest <= 0:
-                raise ToolException(f"the budget of this task has no {name} left for it")
-            if rest is not None:
-                budget = replace(budget, **{name: rest if own is None else min(own, rest)})
-    return budget
-
-
-async def _solved(agent: Agent, problem: str, budget: Budget) -> dict[str, Any]:
-    spent = Usage()
-    try:
-        solution = await agent.asolve(problem, max_compute_budget=budget)
-        spent = solution.receipt.spent
-    except SolveFailed as failure:
-        spent = failure.receipt.spent
-        raise ToolException(str(failure)) from failure
-    except InvalidInput as refusal:
-        raise ToolException(str(refusal)) from refusal
-    finally:
-        for account in accounts_around():
-            account.charge(spent)
+async def _solved(agent: Agent, problem: str, most: Budget) -> dict[str, Any]:
+    with _paid(agent, most) as ledger:
+        try:
+            solution = await agent.asolve(problem, max_compute_budget=ledger.budget, ledger=ledger)
+        except (SolveFailed, InvalidInput) as failure:
+            raise ToolException(str(failure)) from failure
     return _told(solution)
+
+
+@contextmanager
+def _paid(agent: Agent, budget: Budget) -> Generator[Ledger]:
+    """A ledger of what the runs around can pay; they are charged what it has spent, whatever ends
+    the solve. Raises ToolException where they can pay nothing."""
+    prices, spent = agent.solver.prices, Usage()
+    held: list[tuple[RunAccount, Reservation]] = []
+    try:
+        for account in accounts_around():
+            budget, reservation = _set_aside(account, budget, is_priced=prices is not None)
+            held.append((account, reservation))
+        ledger = Ledger(budget, prices=prices)
+        try:
+            yield ledger
+        finally:
+            spent = ledger.spent
+    finally:
+        for account, reservation in held:
+            account.settle(reservation, spent)
+
+
+def _set_aside(
+    account: RunAccount, budget: Budget, *, is_priced: bool
+) -> tuple[Budget, Reservation]:
+    limits = ("compute", "requests", "seconds", *(("usd",) if is_priced else ()))
+    try:
+        return account.set_aside(budget, limits)
+    except BudgetExceeded as short:
+        raise ToolException(
+            f"the budget of this task has no {short.limit} left for it that other calls do not hold"
+        ) from short
 
 
 def _told(solution: Solution) -> dict[str, Any]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from its_agent.integrations.gateway import GatewayOptions, Key
 
 DEFAULT_PORT = 8001
-KEYS_VARIABLE = "ITS_GATEWAY_KEYS"
 _LOG_LINE = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -83,6 +82,7 @@ def serve(
     API keys come from --keys, or from ITS_GATEWAY_KEYS with commas between them.
     """
     from its_agent.integrations.gateway import GatewayOptions, keys_in, keys_listed, names_of
+    from its_agent.integrations.gateway.keys import KEYS_VARIABLE
 
     options = GatewayOptions(
         default_budget=budget or min(DEFAULT_COMPUTE, max_budget),

@@ -88,9 +88,9 @@ class Chat:
 
 
 async def _whole(solve: Solving, entry: Entry) -> JSONResponse:
-    solution = None
+    solved = None
     async with aclosing(solve.events()) as events:
         async for event in events:
-            solution = entry.take(event) or solution
-    assert solution is not None
-    return JSONResponse(Completion(order=solve.order).whole(solution))
+            solved = entry.take(event) or solved
+    assert solved is not None
+    return JSONResponse(Completion(order=solve.order).whole(solved))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from its_agent.integrations.gateway.tool_request import Asked, EarlierCall, Tool, ToolChoice
 
 MOST_STOPS = 4
 MOST_TOKENS = 1 << 20
@@ -33,12 +35,6 @@ _STOP_OR_STOPS = {
         {"type": "null"},
     ]
 }
-
-
-class Asked(BaseModel):
-    """What a client sent; what is not known here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _text(content: object) -> object:
@@ -72,8 +68,18 @@ Stops = Annotated[
 class ChatMessage(Asked):
     """One turn of the conversation; a developer's is read as a system message."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Text
+    tool_calls: list[EarlierCall] | None = None
+    tool_call_id: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_role(self) -> ChatMessage:
+        if (self.role == "tool") is (self.tool_call_id is None):
+            raise ValueError("a message with the role tool, and no other, has a tool_call_id")
+        if self.tool_calls is not None and self.role != "assistant":
+            raise ValueError("only a message with the role assistant has tool_calls")
+        return self
 
 
 class AnyObject(Asked):
@@ -116,6 +122,9 @@ class ChatRequest(Asked):
     top_p: float | None = Field(default=None, ge=0.01, le=1)
     stop: Stops = []
     response_format: Annotated[AnyObject | FittingObject, Field(discriminator="type")] | None = None
+    tools: list[Tool] = []
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     user: str | None = Field(default=None, max_length=512)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from its_agent.events import Solved
 from its_agent.integrations.gateway.order import Order
 from its_agent.integrations.gateway.redact import redacted
 from its_agent.integrations.gateway.refusal import RETRY_SECONDS, Refusal, lost
-from its_agent.integrations.gateway.stops import cut
+from its_agent.integrations.stops import cut
 from its_agent.receipt import Receipt
 from its_agent.solution import Candidate, Solution
+from its_agent.tool_calls import ToolCall, call_id
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +25,22 @@ class Reply:
     """What the client gets to read; `finish_reason` is "length" where the text was cut off."""
 
     text: str
+    calls: tuple[ToolCall, ...]
+    """Each with an id."""
     finish_reason: FinishReason
     hidden_tokens: int
     """Generated tokens that are no part of the text."""
 
 
-def reply_of(solution: Solution, order: Order) -> Reply:
+def reply_of(solved: Solved, order: Order) -> Reply:
     """The text of the answer: JSON alone where that was asked for, and of a solve without an
-    answer what the first cut-off sample said.
+    answer what the first cut-off sample said; and the calls in place of it, but for those that
+    were cut off.
 
     Raises Refusal where there is no text, none that fits the schema, or only a part of one as the
     engine was lost.
     """
+    solution = solved.solution
     if solution.answer is None and solution.receipt.stopped_because == "backend_lost":
         raise lost(solution.receipt)
     candidate = _shown(solution)
@@ -47,17 +53,20 @@ def reply_of(solution: Solution, order: Order) -> Reply:
         text = solution.answer
     kept = cut(text, order.stop)
     whole = len(kept) < len(text) or candidate.finish == "stop"
+    calls = () if solved.is_cut else solved.calls
     return Reply(
         text=kept,
-        finish_reason="stop" if whole else "length",
+        calls=tuple(replace(one, id=call_id(one.id)) for one in calls),
+        finish_reason="tool_calls" if calls else "stop" if whole else "length",
         hidden_tokens=_hidden(solution, candidate),
     )
 
 
 def _shown(solution: Solution) -> Candidate | None:
     if solution.answer is not None:
-        chosen = (c for c in solution.candidates if c.text == solution.text)
-        return next(chosen, None)
+        said = [c for c in solution.candidates if c.text == solution.text]
+        chosen = (c for c in said if c.answer == solution.answer)
+        return next(chosen, next(iter(said), None))
     cut_off = (c for c in solution.candidates if c.finish != "stop")
     return next(cut_off, next(iter(solution.candidates), None))
 
@@ -101,10 +110,23 @@ def usage_of(receipt: Receipt, *, hidden: int) -> dict[str, Any]:
     }
 
 
-def its_of(solution: Solution) -> dict[str, Any]:
+def calls_of(reply: Reply) -> list[dict[str, Any]]:
+    """The calls in OpenAI's form."""
+    return [
+        {
+            "id": one.id,
+            "type": "function",
+            "function": {"name": one.name, "arguments": one.arguments},
+        }
+        for one in reply.calls
+    ]
+
+
+def its_of(solved: Solved) -> dict[str, Any]:
     """What only this gateway tells of a solve."""
+    solution = solved.solution
     return {
-        "answer": solution.answer,
+        "answer": None if solved.calls else solution.answer,
         "status": solution.status,
         "confidence": solution.confidence,
         "reasons": list(solution.reasons),
@@ -121,36 +143,39 @@ class Completion:
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, solution: Solution) -> dict[str, Any]:
+    def whole(self, solved: Solved) -> dict[str, Any]:
         """The answer in one object. Raises Refusal."""
-        reply = reply_of(solution, self.order)
+        reply = reply_of(solved, self.order)
+        said: dict[str, Any] = {"content": reply.text, "refusal": None}
+        if reply.calls:
+            said = {"content": reply.text or None, "refusal": None, "tool_calls": calls_of(reply)}
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": reply.text, "refusal": None},
+            "message": {"role": "assistant", **said},
             "logprobs": None,
             "finish_reason": reply.finish_reason,
         }
         told = {
             **self._head("chat.completion"),
             "choices": [choice],
-            "usage": usage_of(solution.receipt, hidden=reply.hidden_tokens),
+            "usage": usage_of(solved.solution.receipt, hidden=reply.hidden_tokens),
         }
-        return told | self._its(solution)
+        return told | self._its(solved)
 
     def piece(self, delta: dict[str, Any]) -> str:
         """A chunk of the answer."""
         return self._chunk([_choice(delta, None)])
 
-    def end(self, solution: Solution, reply: Reply) -> str:
+    def end(self, solved: Solved, reply: Reply) -> str:
         """The chunk that says how it ended, and the one with the usage if that was asked for."""
-        last = self._chunk([_choice({}, reply.finish_reason)], self._its(solution))
+        last = self._chunk([_choice({}, reply.finish_reason)], self._its(solved))
         if not self.order.include_usage:
             return last
-        usage = usage_of(solution.receipt, hidden=reply.hidden_tokens)
+        usage = usage_of(solved.solution.receipt, hidden=reply.hidden_tokens)
         return last + self._chunk([], {"usage": usage})
 
-    def _its(self, solution: Solution) -> dict[str, Any]:
-        return {"its": its_of(solution)} if self.order.receipt else {}
+    def _its(self, solved: Solved) -> dict[str, Any]:
+        return {"its": its_of(solved)} if self.order.receipt else {}
 
     def _chunk(self, choices: list[Any], more: dict[str, Any] | None = None) -> str:
         usage = {"usage": None} if self.order.include_usage else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from its_agent.errors import InvalidOption
 
 KEYS_VARIABLE = "ITS_GATEWAY_KEYS"
 SHORTEST = 16
+_SENDABLE = r"^[!-~]([ -~]*[!-~])?$"
+"""Printable ASCII: what every client puts into a header in the same bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Key:
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    key: str = Field(min_length=SHORTEST)
+    key: str = Field(min_length=SHORTEST, pattern=_SENDABLE)
     compute: int | None = Field(default=None, gt=0)
     per_minute: int | None = Field(default=None, gt=0)
 
@@ -61,7 +64,7 @@ def keys_in(path: Path) -> tuple[Key, ...]:
         raise InvalidOption(
             f"the file of keys {path} is wrong at {place}: {first['msg']}"
         ) from None
-    return _distinct(
+    return distinct(
         Key(
             name=name,
             digest=_digest(entry.key),
@@ -79,7 +82,9 @@ def keys_listed(
     listed = [key.strip() for key in text.split(",") if key.strip()]
     if any(len(key) < SHORTEST for key in listed):
         raise InvalidOption(f"{KEYS_VARIABLE} holds a key of less than {SHORTEST} characters")
-    return _distinct(
+    if not all(re.match(_SENDABLE, key) for key in listed):
+        raise InvalidOption(f"{KEYS_VARIABLE} holds a key that is not printable ASCII")
+    return distinct(
         Key(name=f"key {number}", digest=_digest(key), compute=compute, per_minute=per_minute)
         for number, key in enumerate(listed, start=1)
     )
@@ -94,10 +99,16 @@ def key_of(given: str, keys: Sequence[Key]) -> Key | None:
     return found
 
 
-def _distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
+def distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
+    """The keys. Raises InvalidOption for a key, or a name, that two clients have."""
     every = tuple(keys)
     if len({key.digest for key in every}) < len(every):
         raise InvalidOption("the same key is given twice; give every client one of its own")
+    if len({key.name for key in every}) < len(every):
+        raise InvalidOption(
+            "two keys have the same name; give every client of the file one of its own, and none "
+            "that keys of the environment have: 'key 1', 'key 2' and so on"
+        )
     return every
 
 

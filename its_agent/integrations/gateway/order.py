@@ -12,6 +12,7 @@ from its_agent.errors import InvalidOption
 from its_agent.integrations.gateway.chat_request import ChatRequest, FittingObject
 from its_agent.integrations.gateway.options import GatewayOptions
 from its_agent.integrations.gateway.refusal import Refusal, bad
+from its_agent.integrations.gateway.tools import Tools, tools_of
 from its_agent.policy import STRATEGIES
 from its_agent.solution import Message, Problem
 from its_agent.verifiers import JsonSchema
@@ -37,6 +38,7 @@ class Order:
     top_p: float | None
     max_tokens: int | None
     stop: tuple[str, ...]
+    tools: Tools | None
     stream: bool
     include_usage: bool
     receipt: bool
@@ -63,9 +65,10 @@ def order_of(
         top_p=asked.top_p,
         max_tokens=_max_tokens(asked),
         stop=tuple(asked.stop),
+        tools=tools_of(asked),
         stream=asked.stream,
         include_usage=_include_usage(asked),
-        receipt=asked.receipt or headers.get(RECEIPT_HEADER, "").lower() in ("1", "true"),
+        receipt=_wants_receipt(asked, headers),
         user=_hashed(asked.safety_identifier or asked.user),
     )
 
@@ -164,7 +167,8 @@ def _check_greedy(asked: ChatRequest, strategy: str) -> None:
 
 def _messages(asked: ChatRequest) -> list[Message]:
     return [
-        {"role": "system" if said.role == "developer" else said.role, "content": said.content}
+        said.model_dump(exclude_none=True)
+        | {"role": "system" if said.role == "developer" else said.role}
         for said in asked.messages
     ]
 
@@ -206,6 +210,13 @@ def _include_usage(asked: ChatRequest) -> bool:
     if asked.stream_options is not None and not asked.stream:
         raise bad("stream_options", "it is for streams; set stream, or leave it out")
     return asked.stream_options is not None and bool(asked.stream_options.include_usage)
+
+
+def _wants_receipt(asked: ChatRequest, headers: Mapping[str, str]) -> bool:
+    told = headers.get(RECEIPT_HEADER, "0").lower()
+    if told not in ("0", "1", "true", "false"):
+        raise bad("X-ITS-Receipt", f"it is 0, 1, true or false, got {told[:64]!r}")
+    return asked.receipt or told in ("1", "true")
 
 
 def _hashed(user: str | None) -> str | None:

@@ -12,21 +12,20 @@ from its_agent.integrations.gateway.chat_request import ChatRequest
 from its_agent.integrations.gateway.refusal import Refusal, bad
 
 HONOURED = frozenset(ChatRequest.model_fields)
-_TOOLS = "tools are not supported"
+_FUNCTIONS = "send tools and tool_choice, which have taken its place"
 _TOKENS = "log-probabilities of a chosen answer are not kept"
 _STORE = "nothing is stored here"
 REFUSED: Mapping[str, str] = {
     "audio": "answers are text",
     "frequency_penalty": "set sampling settings at the engine",
-    "function_call": _TOOLS,
-    "functions": _TOOLS,
+    "function_call": _FUNCTIONS,
+    "functions": _FUNCTIONS,
     "logit_bias": "set sampling settings at the engine",
     "logprobs": _TOKENS,
     "metadata": _STORE,
     "modalities": "answers are text",
     "moderation": "nothing is moderated here",
     "n": "one answer is chosen from all that is sampled; ask several times for several",
-    "parallel_tool_calls": _TOOLS,
     "prediction": "predicted outputs are not supported",
     "presence_penalty": "set sampling settings at the engine",
     "prompt_cache_key": "the engine's prefix cache needs no key",
@@ -36,8 +35,6 @@ REFUSED: Mapping[str, str] = {
     "seed": "a seed for each request ends a CPU engine, and promises nothing on a GPU",
     "service_tier": "there is one tier",
     "store": _STORE,
-    "tool_choice": _TOOLS,
-    "tools": _TOOLS,
     "top_logprobs": _TOKENS,
     "verbosity": "say in a message how long the answer is to be",
     "web_search_options": "there is no search",
@@ -52,18 +49,18 @@ NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "metadata": ({},),
     "modalities": (["text"],),
     "n": (1,),
-    "parallel_tool_calls": (True, False),
     "presence_penalty": (0, 0.0),
     "response_format": ({"type": "text"},),
     "service_tier": ("auto", "default"),
     "store": (False,),
-    "tool_choice": ("none",),
     "tools": ([],),
     "top_logprobs": (0,),
     "verbosity": ("medium",),
 }
 """Values that ask for what is done anyway."""
 _OF_A_MESSAGE = frozenset({"role", "content"})
+_UNIONS = (("response_format",), ("tool_choice",))
+"""Where the next step of an error's place is a tag, and no field."""
 
 
 def read_request(body: bytes) -> ChatRequest:
@@ -107,10 +104,13 @@ def _is_neutral(name: str, value: object) -> bool:
 
 
 def _without_nulls(message: object) -> object:
-    """Without the empty fields that clients send back with an earlier answer."""
+    """Without the empty fields that clients send back with an earlier answer; one that called
+    tools has said nothing."""
     if not isinstance(message, dict):
         return message
     fields = cast("dict[str, object]", message)
+    if fields.get("tool_calls") and fields.get("content") is None:
+        fields = {**fields, "content": ""}
     return {
         name: value
         for name, value in fields.items()
@@ -133,7 +133,7 @@ def _said(detail: ErrorDetails) -> str:
 
 def _path(place: tuple[int | str, ...]) -> str:
     """Where it is, as a caller would write it; the tag of a union is no part of it."""
-    if place[:1] == ("response_format",) and len(place) > 1:
+    if place[:1] in _UNIONS and len(place) > 1:
         place = (place[0], *place[2:])
     path = ""
     for step in place:

@@ -19,7 +19,7 @@ from its_agent.errors import (
     UnknownModel,
     UnknownStrategy,
 )
-from its_agent.integrations.gateway.redact import redacted
+from its_agent.integrations.gateway.redact import redacted, without_addresses
 from its_agent.receipt import Receipt
 
 RETRY_SECONDS = 5
@@ -94,7 +94,7 @@ def refusal_of(error: ItsAgentError) -> Refusal:
             named = (told for kind, told in _NAMED.items() if isinstance(error, kind))
             param, code = next(named, (None, "invalid_request"))
             status = 404 if isinstance(error, UnknownModel) else 400
-            return Refusal(status, str(error), code=code, param=param)
+            return Refusal(status, without_addresses(str(error)), code=code, param=param)
         case SolveFailed():
             return _failed(error)
         case BackendUnreachable():

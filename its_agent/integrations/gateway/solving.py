@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from its_agent.agent import Agent
-from its_agent.errors import BudgetTooSmall, ItsAgentError, MissingExtra, SolveFailed
-from its_agent.events import Event, Solved
+from its_agent.calling import call, policy_for_calls, request_with_tools
+from its_agent.errors import (
+    BudgetTooSmall,
+    InvalidOption,
+    ItsAgentError,
+    MissingExtra,
+    SolveFailed,
+)
+from its_agent.event_stream import events_of
+from its_agent.events import Event, Sink, Solved
 from its_agent.integrations.gateway.metrics import Metrics
 from its_agent.integrations.gateway.order import GREEDY, Order
 from its_agent.integrations.gateway.record import Record
 from its_agent.integrations.gateway.refusal import bad
 from its_agent.integrations.gateway.tap import Tap
 from its_agent.integrations.gateway.tenants import Tenant
+from its_agent.integrations.gateway.tools import Tools
 from its_agent.ledger import Ledger
-from its_agent.solution import Solution
+from its_agent.run_options import RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +49,39 @@ class Solving:
         """Solve; the last event carries the solution. Raises what `Agent.astream` raises, and
         Refusal where it is the key's compute that does not suffice."""
         try:
-            async for event in self.agent.astream(
-                self.order.problem, max_compute_budget=self.order.budget, ledger=self.ledger
-            ):
-                yield event
+            async with aclosing(self._told()) as events:
+                async for event in events:
+                    yield event
         except BudgetTooSmall:
             asked, left = self.order.budget.compute, self.tenant.left
             if asked is not None and left is not None and left < asked:
                 raise self.tenant.spent() from None
             raise
 
+    def _told(self) -> AsyncGenerator[Event, None]:
+        order = self.order
+        if order.tools is None:
+            return self.agent.astream(
+                order.problem, max_compute_budget=order.budget, ledger=self.ledger
+            )
+        return events_of(partial(self._calling, order.tools))
+
+    async def _calling(self, tools: Tools, sink: Sink) -> None:
+        order, solver = self.order, self.agent.solver
+        request = request_with_tools(
+            solver,
+            order.problem,
+            tools.functions,
+            tool_choice=tools.choice,
+            parallel_calls=tools.parallel,
+        )
+        options = RunOptions(sinks=(*self.agent.sinks, sink), ledger=self.ledger)
+        await call(solver, order.problem, request, order.budget, options)
+
 
 def solving(agent: Agent, order: Order, tenant: Tenant) -> Solving:
-    """Make ready to solve. Raises Refusal for a strategy that this machine cannot run."""
+    """Make ready to solve. Raises Refusal for a strategy that this machine cannot run, and tools
+    with one that has no say over calls."""
     is_shown = order.stream and order.strategy == GREEDY and order.problem.schema is None
     tap = Tap(agent.backend) if is_shown else None
     try:
@@ -64,8 +94,17 @@ def solving(agent: Agent, order: Order, tenant: Tenant) -> Solving:
         )
     except MissingExtra:
         raise bad("strategy", f"{order.strategy} cannot be run on this machine") from None
+    if order.tools is not None:
+        _check_calls(own)
     ledger = tenant.ledger(order.budget)
     return Solving(agent=own, order=order, tenant=tenant, tap=tap, ledger=ledger)
+
+
+def _check_calls(agent: Agent) -> None:
+    try:
+        policy_for_calls(agent.solver)
+    except InvalidOption as error:
+        raise bad("tools", str(error).removeprefix("tools: ")) from None
 
 
 class Books:
@@ -109,10 +148,10 @@ class Entry:
     status: str = "aborted"
     stopped_because: str = "none"
 
-    def take(self, event: Event) -> Solution | None:
+    def take(self, event: Event) -> Solved | None:
         """Look for the end."""
         if not isinstance(event, Solved):
             return None
         self.status = event.solution.status
         self.stopped_because = event.solution.receipt.stopped_because
-        return event.solution
+        return event

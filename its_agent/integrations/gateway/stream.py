@@ -10,15 +10,14 @@ from contextlib import aclosing
 from starlette.types import Send
 
 from its_agent.errors import ItsAgentError
-from its_agent.events import Event
-from its_agent.integrations.gateway.completion import Completion, reply_of
+from its_agent.events import Event, Solved
+from its_agent.integrations.gateway.completion import Completion, Reply, calls_of, reply_of
 from its_agent.integrations.gateway.progress import Progress
 from its_agent.integrations.gateway.record import Record
 from its_agent.integrations.gateway.refusal import Refusal, refusal_of
 from its_agent.integrations.gateway.solving import Entry, Solving
-from its_agent.integrations.gateway.stops import shown
 from its_agent.integrations.gateway.ticking import ticking
-from its_agent.solution import Solution
+from its_agent.integrations.stops import shown
 
 DONE = "data: [DONE]\n\n"
 KEEP_ALIVE = ": keep-alive\n\n"
@@ -69,15 +68,15 @@ class Stream:
 
     async def _parts(self) -> AsyncGenerator[str, None]:
         progress = Progress(time.monotonic)
-        solution = None
+        solved = None
         async with aclosing(ticking(self._solve.events(), self._keep_alive)) as events:
             async for event in events:
                 if (part := self._during(event, progress)) is not None:
                     yield part
                 if event is not None:
-                    solution = self._entry.take(event) or solution
-        assert solution is not None
-        yield self._end(solution)
+                    solved = self._entry.take(event) or solved
+        assert solved is not None
+        yield self._end(solved)
 
     def _during(self, event: Event | None, progress: Progress) -> str | None:
         """What is told while the solve goes on."""
@@ -91,19 +90,26 @@ class Stream:
         self._sent += text
         return self._completion.piece({**role, "content": text})
 
-    def _end(self, solution: Solution) -> str:
-        reply = reply_of(solution, self._solve.order)
+    def _calls(self, reply: Reply) -> str:
+        """All calls in one piece."""
+        begun = {} if self._sent else {"role": "assistant", "content": None}
+        calls = [{"index": place, **call} for place, call in enumerate(calls_of(reply))]
+        return self._completion.piece({**begun, "tool_calls": calls})
+
+    def _end(self, solved: Solved) -> str:
+        reply = reply_of(solved, self._solve.order)
         if not reply.text.startswith(self._sent):
             raise Refusal(
                 502,
                 "what was streamed is not what the answer came to, as the model thinks without "
                 "saying so; ask without stream, or serve it with a reasoning parser",
                 code="stream_mismatch",
-                receipt=solution.receipt,
+                receipt=solved.solution.receipt,
             )
         rest = reply.text[len(self._sent) :]
-        text = self._content(rest) if rest or not self._sent else ""
-        return text + self._completion.end(solution, reply)
+        text = self._content(rest) if rest or not (self._sent or reply.calls) else ""
+        calls = self._calls(reply) if reply.calls else ""
+        return text + calls + self._completion.end(solved, reply)
 
 
 def _error(refusal: Refusal) -> str:

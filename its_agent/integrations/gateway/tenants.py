@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from its_agent.budget import Budget
-from its_agent.integrations.gateway.keys import Key, key_of
+from its_agent.integrations.gateway.keys import Key, distinct, key_of
 from its_agent.integrations.gateway.rate import Rate
 from its_agent.integrations.gateway.refusal import Refusal
 from its_agent.ledger import SHARED, Ledger
@@ -64,7 +64,8 @@ class Tenants:
     def __init__(
         self, keys: Sequence[Key] = (), *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._keys = tuple(keys)
+        """Raises InvalidOption for a key, or a name, that two clients have."""
+        self._keys = distinct(keys)
         self._anyone = Tenant(None, clock)
         self._by_name: Mapping[str, Tenant] = {key.name: Tenant(key, clock) for key in keys}
 
