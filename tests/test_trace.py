@@ -99,7 +99,7 @@ def test_a_trace_replaces_no_pipe_and_no_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for name in ("pipe", "folder"):
-        with pytest.raises(InvalidOption, match="no file"):
+        with pytest.raises(InvalidOption, match="is no file"):
             TraceRecorder(tmp_path / name)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 

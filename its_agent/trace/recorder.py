@@ -30,7 +30,7 @@ class TraceRecorder:
         """How many were written."""
         try:
             if self.path.exists() and not self.path.is_file():
-                raise InvalidOption(f"{path} is no file that a trace can replace; name another one")
+                raise InvalidOption(f"the trace {path} cannot be written: what is there is no file")
             self.path.unlink(missing_ok=True)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as handle:
