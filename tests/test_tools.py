@@ -237,11 +237,13 @@ async def test_exemplars_are_shown_first_and_checks_are_refused() -> None:
             await agent.asolve(Problem(question, tests=["assert True"]))
 
 
-async def test_calls_that_were_cut_off_are_not_made() -> None:
+async def test_calls_that_are_cut_off_are_not_made() -> None:
     calculator = Calculator()
-    asked = ToolCall(id="1", name="multiply", arguments='{"a": 6')
-    cut = Reply(text="", calls=(asked,), tokens=20, finish="length")
-    solution, _ = await solved(lambda r, i: cut, calculator.tool(), strategy="single_pass")
+    long = calling("multiply", a=6, b=list(range(60)))
+    solution, backend = await solved(
+        lambda request, index: long, calculator.tool(), strategy="single_pass"
+    )
     assert not calculator.asked
-    assert solution.answer is None
-    assert solution.receipt.truncated == 1
+    assert len(backend.requests) == 1
+    assert (solution.answer, solution.status) == (None, "abstained")
+    assert any("cut off by max_tokens" in note for note in solution.receipt.notes)
