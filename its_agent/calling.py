@@ -1,8 +1,7 @@
 """Answers a conversation in which tools can be called: samples, and a vote on what to call.
 
-Two samples vote together if they call the same tools with the same arguments, or, where neither
-calls any, if they give the same answer. It is bought in waves through the door and the ledger of
-every solve; the graph has no part in it, as there is nothing to estimate, refine or search.
+It is bought in waves through the door and the ledger of every solve; the graph has no part in it,
+as there is nothing to estimate, refine or search.
 """
 
 from __future__ import annotations
@@ -10,64 +9,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from its_agent.answers import infer_answer_type
-from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Request
 from its_agent.budget import Budget
+from its_agent.call_votes import ARM, PATH, Called, Sampled, add, judge_all, result_of, step_of
 from its_agent.difficulty import Belief
 from its_agent.errors import BackendUnreachable, InvalidOption
-from its_agent.events import Emitter, Failed, Judged, Routed, Solved, Started, new_run_id
+from its_agent.events import Emitter, Failed, Routed, Solved, Started, new_run_id
 from its_agent.graphs.context import Context, Model
-from its_agent.graphs.outcome import solution_of
-from its_agent.graphs.purchase import describe
-from its_agent.graphs.reading import Said, read
-from its_agent.graphs.sampling import Taken, buy, candidate
-from its_agent.graphs.state import Outcome, Plain, flat, note, plain_candidate
+from its_agent.graphs.sampling import Taken, buy
 from its_agent.ledger import SOLVE, Ledger
 from its_agent.places import Places
 from its_agent.policy.fixed import WAVE, Once, Repeat
 from its_agent.policy.protocol import Buy, Policy, Situation
 from its_agent.policy.strategy import Strategy
 from its_agent.preflight import check_room
-from its_agent.receipt import StopReason
 from its_agent.run_options import RunOptions
-from its_agent.selection.judgement import Judgement, judge
 from its_agent.selection.stop_rules import BetaLead
-from its_agent.solution import AnswerType, Candidate, Problem, Solution
+from its_agent.solution import AnswerType, Problem
 from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.tool_calls import ToolCall, meaning
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
-
-PATH = "calling"
-ARM = "plain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
-    """The answer, and the calls that it asks for in place of one. Its candidates' answers are
-    their calls as JSON."""
-
-    solution: Solution
-    calls: tuple[ToolCall, ...]
-    is_cut: bool = False
-    """The calls were not written to their end, so that none of them can be made."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Sampled:
-    """What the waves have brought so far."""
-
-    taken: Taken = Taken()
-    candidates: list[Candidate] = field(default_factory=list[Candidate])
-    calls: dict[str, tuple[ToolCall, ...]] = field(default_factory=dict[str, tuple[ToolCall, ...]])
-    steps: list[Plain] = field(default_factory=list[Plain])
-    judgement: Judgement | None = None
-    agreeing: int = 0
 
 
 async def call(
@@ -197,7 +163,7 @@ async def _placed(
             async with stop.guard(context.ledger.remaining.seconds):
                 await held.enter_async_context(places.taken(context.offer.concurrency))
         except TimeoutError:
-            return _called(context, _Sampled(), context.door.interruption)
+            return result_of(context, Sampled(), context.door.interruption)
         return await _waves(context, policy, problem, asked, prompt)
 
 
@@ -205,21 +171,21 @@ async def _waves(
     context: Context, policy: Policy, problem: Problem, asked: Request, prompt: int
 ) -> Called:
     kind = _kind(problem)
-    so_far = _Sampled()
+    so_far = Sampled()
     while True:
         situation = _situation(context, problem, kind, so_far, prompt)
         decision = policy(situation)
         if not isinstance(decision, Buy):
-            return _called(context, so_far, decision.reason)
+            return result_of(context, so_far, decision.reason)
         context.emit(Routed, path=PATH, arm=ARM, samples=decision.samples, why=decision.why)
         await _wave(context, decision, asked, kind, so_far)
         stopped = so_far.taken.stop
         if stopped is not None or so_far.taken.too_long is not None:
-            return _called(context, so_far, stopped or "no_gain")
+            return result_of(context, so_far, stopped or "no_gain")
 
 
 def _situation(
-    context: Context, problem: Problem, kind: AnswerType, so_far: _Sampled, prompt: int
+    context: Context, problem: Problem, kind: AnswerType, so_far: Sampled, prompt: int
 ) -> Situation:
     ended = [one for one in so_far.candidates if one.finish != "aborted"]
     judgement = so_far.judgement
@@ -242,7 +208,7 @@ def _situation(
 
 
 async def _wave(
-    context: Context, decision: Buy, asked: Request, kind: AnswerType, so_far: _Sampled
+    context: Context, decision: Buy, asked: Request, kind: AnswerType, so_far: Sampled
 ) -> None:
     greedy = [replace(asked, n=1, temperature=0.0, top_p=1.0)] if decision.greedy_first else []
     warm = decision.samples - len(greedy)
@@ -251,11 +217,11 @@ async def _wave(
     before = len(so_far.candidates)
     for request, bought in zip(requests, taken, strict=True):
         for sample in (one for purchase in bought.purchases for one in purchase.samples):
-            _add(context, request, sample, kind, so_far)
+            add(context, request, sample, kind, so_far)
     so_far.taken += sum(taken, Taken())
-    await _judge(context, kind, so_far, before)
+    await judge_all(context, kind, so_far, before)
     new = so_far.candidates[before:]
-    so_far.steps.append(_step(decision, sum(taken, Taken()), new, so_far))
+    so_far.steps.append(step_of(decision, sum(taken, Taken()), new, so_far))
 
 
 async def _bought(context: Context, requests: Sequence[Request]) -> list[Taken]:
@@ -266,77 +232,3 @@ async def _bought(context: Context, requests: Sequence[Request]) -> list[Taken]:
     except ExceptionGroup as refused:
         raise refused.exceptions[0] from None
     return [one.result() for one in buying]
-
-
-def _add(
-    context: Context, request: Request, sample: Sample, kind: AnswerType, so_far: _Sampled
-) -> None:
-    said = read(sample, kind)
-    if sample.calls:
-        known = [str(tool["function"]["name"]) for tool in request.tools]
-        whole = sample.finish == "stop"
-        said = Said(
-            thinking=said.thinking,
-            text=said.text,
-            answer=meaning(sample.calls, known) if whole else None,
-        )
-    strategy = f"{ARM}@{request.temperature:g}"
-    made = candidate(context, sample, said, path=PATH, strategy=strategy)
-    so_far.candidates.append(made)
-    so_far.calls[made.id] = sample.calls
-
-
-async def _judge(context: Context, kind: AnswerType, so_far: _Sampled, before: int) -> None:
-    clusters = await _clusters(context, kind, so_far)
-    rule = context.strategy.rule
-    so_far.judgement = judge(so_far.candidates, clusters, rule=rule)
-    new = set(clusters[before:])
-    together = len(new) == 1 and None not in new
-    so_far.agreeing = len(clusters) - before if together else 0
-    context.emit(Judged, verdict=so_far.judgement.verdict, votes=so_far.judgement.shares)
-
-
-async def _clusters(context: Context, kind: AnswerType, so_far: _Sampled) -> list[int | None]:
-    """Calls by what they mean, answers by what is equal; a call is never equal to an answer."""
-    answers = [None if so_far.calls[one.id] else one.answer for one in so_far.candidates]
-    merged = await context.equality.merge(answers, kind, within=context.ledger.remaining.seconds)
-    numbers: dict[tuple[str, object], int] = {}
-    clusters: list[int | None] = []
-    for one, cluster in zip(so_far.candidates, merged, strict=True):
-        key = ("call", one.answer) if so_far.calls[one.id] else ("answer", cluster)
-        clusters.append(None if key[1] is None else numbers.setdefault(key, len(numbers)))
-    return clusters
-
-
-def _step(decision: Buy, taken: Taken, new: Sequence[Candidate], so_far: _Sampled) -> Plain:
-    assert so_far.judgement is not None
-    verdict = so_far.judgement.verdict
-    return {
-        "id": len(so_far.steps) + 1,
-        "path": PATH,
-        "arm": ARM,
-        "model": "",
-        "why": decision.why,
-        "bought": describe(new),
-        "spent": flat(taken.usage),
-        "outcome": f"{verdict.votes} votes, confidence {verdict.confidence:.2f}",
-    }
-
-
-def _called(context: Context, so_far: _Sampled, reason: StopReason) -> Called:
-    judgement, taken = so_far.judgement, so_far.taken
-    troubles = [*taken.notes, *(str(one) for one in (taken.failure, taken.too_long) if one)]
-    judged = judgement.candidates if judgement else ()
-    outcome = Outcome(
-        candidates=[plain_candidate(one) for one in judged],
-        steps=so_far.steps,
-        verdict=flat(judgement.verdict) if judgement and judged else None,
-        stopped_because=reason,
-        notes=[note(1, trouble) for trouble in troubles],
-    )
-    solution = solution_of(outcome, context)
-    name = judgement.verdict.candidate_id if judgement else None
-    chosen = next((one for one in solution.candidates if one.id == name), None)
-    calls = so_far.calls[chosen.id] if chosen else ()
-    is_cut = bool(calls) and chosen is not None and chosen.finish != "stop"
-    return Called(solution=solution, calls=calls, is_cut=is_cut)

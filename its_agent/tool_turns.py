@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from its_agent.backends.protocol import Request
 from its_agent.budget import Budget
-from its_agent.calling import Called, call, ledger_of, request_with_tools
+from its_agent.call_votes import Called
+from its_agent.calling import call, ledger_of, request_with_tools
 from its_agent.errors import (
     BackendError,
     BudgetTooSmall,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 
 from its_agent.budget import Budget
-from its_agent.calling import Called
+from its_agent.call_votes import Called
 from its_agent.ledger import Ledger
 from its_agent.receipt import Receipt, StopReason
 from its_agent.solution import Solution
