@@ -1,0 +1,88 @@
+"""The code blocks of the README and of the page on traces run, one after the other."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState, StateGraph
+from scripted_server import served
+
+from its_agent import Agent, Budget, Problem
+from its_agent.backends import VLLMBackend
+from its_agent.backends.protocol import Request
+from its_agent.backends.scripted import Reply, ScriptedBackend
+
+ROOT = Path(__file__).parents[1]
+
+
+def right(request: Request, index: int) -> Reply:
+    return Reply(text=r"So it is \boxed{72}.", tokens=60)
+
+
+def search(query: str) -> str:
+    """Look something up."""
+    return query
+
+
+def send_mail(to: str, text: str) -> str:
+    """Send a mail."""
+    return to + text
+
+
+def blocks(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+@asynccontextmanager
+async def given(url: str) -> AsyncGenerator[dict[str, Any]]:
+    """What a page takes for granted; the agents that a block makes are closed behind it."""
+    names: dict[str, Any] = {
+        "__name__": "page",
+        "Agent": Agent,
+        "Budget": Budget,
+        "Problem": Problem,
+        "agent": Agent(url),
+        "builder": StateGraph(MessagesState),
+        "looks_right": bool,
+        "makes_24": bool,
+        "problem": "How many eggs are there in 12 boxes of 6?",
+        "saver": InMemorySaver(),
+        "search": search,
+        "send_mail": send_mail,
+        "strong": VLLMBackend(url),
+        "weak": VLLMBackend(url),
+    }
+    before = names["agent"]
+    try:
+        yield names
+    finally:
+        for agent in {id(one): one for one in (before, names["agent"])}.values():
+            await agent.aclose()
+        await names["strong"].aclose()
+        await names["weak"].aclose()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tracing.md"])
+async def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with served(ScriptedBackend(right)) as url:
+        monkeypatch.setenv("ITS_BASE_URL", url)
+        seen: dict[str, Any] = {}
+        for number, block in enumerate(blocks(page), start=1):
+            code = compile(block, f"{page}, block {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            async with given(url) as names:
+                names |= {name: seen[name] for name in seen.keys() - names.keys()}
+                ran = eval(code, names)
+                if inspect.isawaitable(ran):
+                    await ran
+                seen |= names
+    assert seen
