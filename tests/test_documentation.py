@@ -1,4 +1,4 @@
-"""The code blocks of the README and of the page on traces run, one after the other."""
+"""The code blocks of the README and of pages that need no other server run, one after the other."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 
 ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "docs/concepts.md", "docs/tracing.md", "docs/verifiers.md"]
 
 
 def right(request: Request, index: int) -> Reply:
@@ -59,6 +60,7 @@ async def given(url: str) -> AsyncGenerator[dict[str, Any]]:
         "search": search,
         "send_mail": send_mail,
         "strong": VLLMBackend(url),
+        "url": url,
         "weak": VLLMBackend(url),
     }
     before = names["agent"]
@@ -71,7 +73,7 @@ async def given(url: str) -> AsyncGenerator[dict[str, Any]]:
         await names["weak"].aclose()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tracing.md"])
+@pytest.mark.parametrize("page", PAGES)
 async def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with served(ScriptedBackend(right)) as url:
