@@ -123,7 +123,17 @@ def _common_options(
         *("--override-generation-config", json.dumps(NEUTRAL_SAMPLING)),
         *("--enable-prefix-caching", "--enable-prompt-tokens-details"),
         *("--uvicorn-log-level", "warning"),
+        *_tool_options(folder),
     )
+
+
+def _tool_options(folder: Path) -> tuple[str, ...]:
+    """How the engine reads tool calls, where the model's template has it write them as Hermes and
+    Qwen do."""
+    template = folder / "chat_template.jinja"
+    if not template.is_file() or "<tool_call>" not in template.read_text(encoding="utf-8"):
+        return ()
+    return ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
 
 
 def _eager(eager: bool) -> tuple[str, ...]:
