@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NEED_TOOLS = {"tools_and_budget.py", "with_tools.py"}
-"""They need a model whose template knows tools; a scripted server has them in test_examples."""
+"""They take a very small model long, which knows no tools; test_examples runs them on a script."""
 BUDGET = 700
 QUESTION = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many in total?"
 

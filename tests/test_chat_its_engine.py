@@ -45,7 +45,7 @@ async def test_calls_are_made_and_cost_what_the_engine_counts(
 async def test_a_single_pass_streams_in_pieces(engine: EmbeddedServer) -> None:
     chat = ChatITS(engine.base_url, strategy="single_pass", max_tokens=48)
     pieces = [piece async for piece in chat.astream("Name three colours.")]
-    assert sum(bool(piece.content) for piece in pieces) > 5
+    assert sum(bool(piece.content) for piece in pieces) > 3
     assert pieces[-1].usage_metadata is not None
     await chat.aclose()
 

@@ -23,7 +23,7 @@ from its_agent.backends.embedded import (
     stop_server,
 )
 from its_agent.backends.extras import refuse_mixed_torch, require_vllm
-from its_agent.backends.launch import GIB, Launch, kv_space, plan_launch
+from its_agent.backends.launch import GIB, Launch, kv_space
 from its_agent.backends.machine import multiplies_bfloat16
 from its_agent.backends.ports import choose_port
 from its_agent.backends.progress import silent
@@ -223,15 +223,6 @@ def test_key_value_space_follows_free_memory() -> None:
 def test_too_little_memory_says_how_much_is_needed() -> None:
     with pytest.raises(NotEnoughMemory, match=r"needs 4\.5 GiB .* 4\.0 GiB are free"):
         kv_space(GIB, 4 * GIB)
-
-
-@pytest.mark.parametrize(("template", "reads"), [("{{ x }}<tool_call>", True), ("{{ x }}", False)])
-def test_tool_calls_are_read_where_the_template_has_the_model_write_them(
-    tmp_path: Path, template: str, reads: bool
-) -> None:
-    (tmp_path / "chat_template.jinja").write_text(template)
-    launch = plan_launch(tmp_path, "model", port=8000, eager=True, max_model_len=4096)
-    assert ("--tool-call-parser" in launch.command) == reads
 
 
 def test_a_missing_engine_says_how_to_install_it() -> None:

@@ -58,7 +58,7 @@ async def test_a_single_pass_streams_tokens_as_they_come(
         stream_options={"include_usage": True},
     )
     chunks = [chunk async for chunk in stream]
-    assert sum(bool(c.choices and c.choices[0].delta.content) for c in chunks) > 8
+    assert sum(bool(c.choices and c.choices[0].delta.content) for c in chunks) > 3
     assert 1 <= chunks[-1].usage.completion_tokens <= 48
 
 

@@ -29,6 +29,9 @@ where there is less to send."""
 SMALLEST_KV = GIB // 2
 LARGEST_KV = 4 * GIB
 
+TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
+"""Calls are read as Qwen's templates have them written; a model that writes others says text."""
+
 # A model's own generation_config would change the sampling of every request that leaves a
 # setting out, and only when the model came from the hub.
 NEUTRAL_SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
@@ -123,17 +126,8 @@ def _common_options(
         *("--override-generation-config", json.dumps(NEUTRAL_SAMPLING)),
         *("--enable-prefix-caching", "--enable-prompt-tokens-details"),
         *("--uvicorn-log-level", "warning"),
-        *_tool_options(folder),
+        *TOOL_CALLS,
     )
-
-
-def _tool_options(folder: Path) -> tuple[str, ...]:
-    """How the engine reads tool calls, where the model's template has it write them as Hermes and
-    Qwen do."""
-    template = folder / "chat_template.jinja"
-    if not template.is_file() or "<tool_call>" not in template.read_text(encoding="utf-8"):
-        return ()
-    return ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
 
 
 def _eager(eager: bool) -> tuple[str, ...]:
