@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from its_agent.receipt import StopReason
 from its_agent.selection.deepconf import trace_confidence
 from its_agent.selection.judgement import SETTLED
 from its_agent.solution import AnswerType, Candidate, Message
+from its_agent.together import together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +120,8 @@ async def _together(purchases: Iterable[Coroutine[Any, Any, Taken]]) -> Taken:
     first, *others = purchases
     if not others:
         return await first
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(purchase) for purchase in (first, *others)]
-    except ExceptionGroup as refused:
-        raise refused.exceptions[0] from None
+    async with together() as group:
+        tasks = [group.create_task(purchase) for purchase in (first, *others)]
     return sum((task.result() for task in tasks), Taken())
 
 

@@ -19,7 +19,7 @@ from its_agent.budget import Budget
 from its_agent.call_votes import ARM, PATH, Called, Sampled, add, judge_all, result_of, step_of
 from its_agent.difficulty import Belief
 from its_agent.errors import BackendUnreachable, InvalidOption
-from its_agent.events import Emitter, Failed, Routed, Solved, Started, new_run_id
+from its_agent.events import Emitter, Routed, Solved, Started, failure_told, new_run_id
 from its_agent.graphs.context import Context, Model
 from its_agent.graphs.sampling import Taken, buy
 from its_agent.ledger import SOLVE, Ledger
@@ -33,6 +33,7 @@ from its_agent.selection.stop_rules import BetaLead
 from its_agent.solution import AnswerType, Problem
 from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
+from its_agent.together import together
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 
 
@@ -77,11 +78,8 @@ async def call(
         budget=budget,
         engine=offer.fingerprint,
     )
-    try:
+    with failure_told(emit):
         called = await _placed(context, policy, problem, asked, prompt, stop, solver.places)
-    except BaseException as error:
-        emit(Failed, error=type(error).__name__, why=str(error))
-        raise
     emit(Solved, solution=called.solution, calls=called.calls, is_cut=called.is_cut)
     return called
 
@@ -226,9 +224,6 @@ async def _wave(
 
 async def _bought(context: Context, requests: Sequence[Request]) -> list[Taken]:
     """Buy requests side by side; a refusal of one is the refusal of all."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            buying = [group.create_task(buy(context, one, purpose="generate")) for one in requests]
-    except ExceptionGroup as refused:
-        raise refused.exceptions[0] from None
+    async with together() as group:
+        buying = [group.create_task(buy(context, one, purpose="generate")) for one in requests]
     return [one.result() for one in buying]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeAlias
@@ -236,3 +237,13 @@ class Emitter:
         )
         for sink in self._sinks:
             sink(event)
+
+
+@contextmanager
+def failure_told(emit: Emitter) -> Generator[None]:
+    """Tell of the error or the cancellation that ends a solve, and let it pass."""
+    try:
+        yield
+    except BaseException as error:
+        emit(Failed, error=type(error).__name__, why=str(error))
+        raise

@@ -14,7 +14,7 @@ from its_agent.backends.meter import Meter
 from its_agent.budget import Budget, Usage
 from its_agent.equipment import Equipment
 from its_agent.errors import InvalidBudget, InvalidOption
-from its_agent.events import Failed, Solved, Started
+from its_agent.events import Solved, Started, failure_told
 from its_agent.graphs.checkpoints import ForgivingSaver
 from its_agent.graphs.context import Context
 from its_agent.graphs.estimate import estimate_intent
@@ -166,11 +166,8 @@ class Solver(Equipment):
             budget=state.budget,
             engine=context.offer.fingerprint,
         )
-        try:
+        with failure_told(context.emit):
             ended = await self._ended(graph, state, context, options, stop, begun=begun)
-        except BaseException as error:
-            context.emit(Failed, error=type(error).__name__, why=str(error))
-            raise
         context.emit(Solved, solution=ended.solution)
         return ended
 

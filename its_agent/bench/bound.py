@@ -16,7 +16,7 @@ from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run
 from its_agent.bench.table import cells
-from its_agent.bench.together import together
+from its_agent.together import together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

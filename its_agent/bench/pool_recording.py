@@ -19,12 +19,12 @@ from its_agent.bench.arms import SampledArm
 from its_agent.bench.collected import texts_of
 from its_agent.bench.first_request import Posed
 from its_agent.bench.problems import BenchProblem
-from its_agent.bench.together import together
 from its_agent.budget import Budget
 from its_agent.errors import BackendLost
 from its_agent.events import Emitter
 from its_agent.ledger import Ledger
 from its_agent.solution import Message
+from its_agent.together import together
 from its_agent.verifiers import Conversation, Scorer
 
 AT_ONCE = 16

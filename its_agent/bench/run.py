@@ -21,11 +21,11 @@ from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
 from its_agent.bench.seats import Seats
-from its_agent.bench.together import together
 from its_agent.bench.variant import agent_options
 from its_agent.difficulty.profile import Profile
 from its_agent.errors import BackendLost, InvalidInput, SolveFailed
 from its_agent.receipt import Fingerprint, Receipt
+from its_agent.together import together
 from its_agent.verifiers import Sandbox
 
 
