@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from its_agent.backends.endpoint import Endpoint
 from its_agent.backends.estimate import estimate_tokens
-from its_agent.backends.protocol import Delta, Request, StreamItem, Tokens
+from its_agent.backends.protocol import Delta, Request, Tokens
 from its_agent.backends.wire import Choice, ChosenToken, Chunk, ErrorBody, UsageCount
 from its_agent.errors import InvalidOption, ItsAgentError
 
@@ -131,7 +131,7 @@ class ChatReader:
         self._usage: UsageCount | None = None
         self._done = False
 
-    def read(self, event: str) -> Iterable[StreamItem]:
+    def read(self, event: str) -> Iterable[Delta]:
         """Return what one event adds. Raises BackendGarbled, or what its error object says."""
         if event == _DONE:
             self._done = True

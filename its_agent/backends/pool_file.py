@@ -23,6 +23,16 @@ LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 
+class RecordedCall(BaseModel):
+    """A tool that a sample calls."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arguments: str
+    """JSON, as far as the model got it right."""
+
+
 class PoolSample(BaseModel):
     """One sample as it was generated, with what was told of its tokens."""
 
@@ -40,6 +50,8 @@ class PoolSample(BaseModel):
     have; without them a cut is placed by proportion."""
     alternatives: Mapping[str, float] = {}
     """At the first token of a read, with their log-probabilities."""
+    calls: tuple[RecordedCall, ...] = ()
+    """What it calls, which is no part of the text."""
 
     @model_validator(mode="after")
     def _one_for_each_token(self) -> PoolSample:
@@ -67,6 +79,7 @@ class PoolSample(BaseModel):
                 "logprobs": self.logprobs[:max_tokens],
                 "confidences": self.confidences[:max_tokens],
                 "lengths": self.lengths[:max_tokens],
+                "calls": (),
             }
         )
 
@@ -93,6 +106,8 @@ class PoolRow(BaseModel):
     max_tokens: int = Field(default=512, ge=1)
     """Limit that the samples were recorded under."""
     choices: tuple[str, ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """What could be called, in the OpenAI form."""
     prompt_tokens: int = Field(ge=1)
     cached_prompt_tokens: Count = 0
     """Tokens of the prompt that the engine held when it was asked."""

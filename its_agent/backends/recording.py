@@ -12,7 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from its_agent.backends.pool_file import PoolRow, PoolSample, append_line, read_record
+from its_agent.backends.pool_file import (
+    PoolRow,
+    PoolSample,
+    RecordedCall,
+    append_line,
+    read_record,
+)
 from its_agent.backends.protocol import Backend, Delta, Offer, Request, StreamItem, Tokens
 from its_agent.backends.shelves import (
     READ_TOKENS,
@@ -28,6 +34,7 @@ from its_agent.backends.shelves import (
 )
 from its_agent.backends.token_confidence import token_confidence
 from its_agent.errors import InvalidOption
+from its_agent.tool_calls import CallReader
 
 TOP_LOGPROBS = 20
 """Alternatives that are asked for, whatever the first asker reads of them."""
@@ -52,7 +59,8 @@ class RecordingBackend:
     all strategies meet the same samples. A greedy request is drawn over and over. A solve's first
     request for a prompt reads it anew; from then on, and in questions about an answer, the prefix
     cache serves what it served when the prompt was recorded for the second time. Requests with stop
-    strings, a schema or a partial answer depend on their own past: they are passed on and not kept.
+    strings, a schema or a partial answer depend on their own past, and a row does not say how tools
+    are to be chosen: they are passed on and not kept.
     Raises InvalidOption for a file that is not such a record, or is another model's.
     """
 
@@ -189,6 +197,7 @@ class RecordingBackend:
             top_p=request.top_p,
             max_tokens=request.max_tokens,
             choices=request.choices,
+            tools=tuple(dict(tool) for tool in request.tools),
             prompt_tokens=told.prompt or await self._backend.count_prompt(request),
             cached_prompt_tokens=told.cached_prompt,
             samples=tuple(take.sample(is_read=is_read) for take in takes),
@@ -206,11 +215,13 @@ class _Take:
     confidences: list[float] = field(default_factory=list[float])
     lengths: list[int] = field(default_factory=list[int])
     first: Mapping[str, float] = field(default_factory=dict[str, float])
+    calls: CallReader = field(default_factory=CallReader)
 
     def add(self, delta: Delta) -> None:
         if not self.logprobs and delta.top_logprobs:
             self.first = delta.top_logprobs[0]
         self.text += delta.text
+        self.calls.take(delta.calls)
         self.tokens = delta.tokens
         self.finish = delta.finish or self.finish
         self.logprobs.extend(round(one, _DIGITS) for one in delta.logprobs)
@@ -231,6 +242,9 @@ class _Take:
             confidences=() if is_read else self._for_each(self.confidences),
             lengths=self._lengths(),
             alternatives=first if is_read else {},
+            calls=tuple(
+                RecordedCall(name=one.name, arguments=one.arguments) for one in self.calls.calls
+            ),
         )
 
     def _for_each(self, told: list[float]) -> tuple[float, ...]:

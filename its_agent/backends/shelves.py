@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from its_agent.backends.pool_file import PoolRow, PoolSample
 from its_agent.backends.protocol import Delta, Request
 from its_agent.solution import Message
+from its_agent.tool_calls import CallPiece
 
 READ_TOKENS = 4
 """A request for at most so many tokens is a read, kept as it is; a longer one is recorded in its
@@ -48,7 +50,7 @@ class Shelves:
 
     def keep(self, row: PoolRow) -> None:
         """Put a row's samples behind those of the same request."""
-        conversation = said(row.conversation)
+        conversation = said(row.conversation, row.tools)
         shelf = self.by_key.setdefault(key_of_row(row), Shelf())
         shelf.prompt_tokens = row.prompt_tokens
         shelf.samples.extend(row.samples)
@@ -61,12 +63,12 @@ class Shelves:
 
     def prompt_tokens(self, request: Request) -> int | None:
         """Tokens of its prompt, whatever it was sampled by; None for a prompt never recorded."""
-        return self._prompts.get(said(request.messages))
+        return self._prompts.get(said(request.messages, request.tools))
 
     def cached(self, request: Request, replay: Replay) -> int:
         """Tokens of its prompt that the prefix cache serves by now: a solve's first request for a
         prompt reads it anew; from then on, and in questions about an answer, as recorded."""
-        prompt = said(request.messages)
+        prompt = said(request.messages, request.tools)
         is_held = prompt in replay.read or _is_question(request.messages)
         replay.read.add(prompt)
         return self._cached[prompt] if is_held else 0
@@ -74,22 +76,29 @@ class Shelves:
 
 def is_kept(request: Request) -> bool:
     """Whether a request can be recorded: what has stop strings, a schema or a partial answer
-    depends on its own past, and rows know nothing of tools or further settings."""
-    special = request.tools or request.sampling or request.schema is not None
+    depends on its own past, and rows know nothing of further settings, or of how tools are to be
+    chosen."""
+    special = request.sampling or request.schema is not None or _chooses_tools(request)
     return not (request.stop or request.continue_partial or special)
+
+
+def _chooses_tools(request: Request) -> bool:
+    """Whether it says more of tools than which there are."""
+    return request.tool_choice is not None or request.parallel_calls is not None
 
 
 def key_of(request: Request) -> Key:
     """What two requests for the same samples have in common."""
     read = request.max_tokens if request.max_tokens <= READ_TOKENS else None
     sampling = (request.temperature, request.top_p, request.choices, read)
-    return _key(said(request.messages), *sampling)
+    return _key(said(request.messages, request.tools), *sampling)
 
 
 def key_of_row(row: PoolRow) -> Key:
     """The key of the requests that a row's samples answer."""
     read = row.max_tokens if row.max_tokens <= READ_TOKENS else None
-    return _key(said(row.conversation), row.temperature, row.top_p, row.choices, read)
+    conversation = said(row.conversation, row.tools)
+    return _key(conversation, row.temperature, row.top_p, row.choices, read)
 
 
 def in_order(samples: Iterable[T], key: Key, seed: int) -> list[T]:
@@ -99,10 +108,19 @@ def in_order(samples: Iterable[T], key: Key, seed: int) -> list[T]:
     return listed
 
 
-def said(messages: Sequence[Message]) -> Key:
-    """A conversation's digest."""
-    words = repr([(message["role"], message["content"]) for message in messages])
+def said(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Key:
+    """A conversation's digest, with what can be called in it."""
+    words = repr(
+        [(message["role"], message["content"], *_calling(message)) for message in messages]
+    )
+    words += json.dumps(list(tools), sort_keys=True) if tools else ""
     return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+
+
+def _calling(message: Message) -> tuple[object, ...]:
+    """What a message says of calls besides its text, where it does."""
+    told = (message.get("tool_calls"), message.get("tool_call_id"))
+    return told if any(told) else ()
 
 
 def drawn(shelf: Shelf, request: Request, replay: Replay) -> list[PoolSample]:
@@ -137,8 +155,16 @@ def _piece(index: int, sample: PoolSample, start: int, end: int) -> Delta:
         logprobs=sample.logprobs[start:end],
         confidences=sample.confidences[start:end],
         top_logprobs=(sample.alternatives,) if sample.alternatives else (),
+        calls=_calls(sample) if is_last else (),
         tokens=end,
         finish=sample.finish if is_last else None,
+    )
+
+
+def _calls(sample: PoolSample) -> tuple[CallPiece, ...]:
+    return tuple(
+        CallPiece(index=index, id=f"call_{index}", name=one.name, arguments=one.arguments)
+        for index, one in enumerate(sample.calls)
     )
 
 

@@ -22,6 +22,7 @@ from its_agent.backends.sampling import checked_sampling
 from its_agent.backends.server import ModelServer
 from its_agent.backends.text_reader import TextRead, TextTokens
 from its_agent.backends.wire import TokenCount, Version
+from its_agent.backends.written_calls import WrittenCalls, may_call
 from its_agent.errors import BackendGarbled, BackendRefused, CannotDo
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
@@ -149,7 +150,7 @@ class VLLMBackend:
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamItem, None]:
         """Generate; yields Deltas, then Tokens where the server tells them. What a reasoning parser
-        splits off is told as thinking.
+        splits off is told as thinking, and calls that were written as text as calls.
 
         Raises PromptTooLong, UnknownModel, InvalidOption or a BackendError.
         """
@@ -160,10 +161,11 @@ class VLLMBackend:
         refuse = partial(self._refuse, request)
         answer = self._connection.events("/v1/chat/completions", named, refuse=refuse)
         reader = ChatReader(request, self._endpoint)
+        calls = WrittenCalls() if may_call(request) else None
         async with aclosing(answer) as events:
             async for event in events:
-                for item in reader.read(event):
-                    yield item
+                for delta in reader.read(event):
+                    yield calls.read(delta) if calls else delta
                 if reader.is_whole:
                     await _drained(events)
                     break

@@ -1,7 +1,9 @@
-"""Whether an answer is right: equal to the gold one, or a program that passes all tests."""
+"""Whether an answer is right: equal to the gold one, the calls that it lists, or a program that
+passes all tests."""
 
 from __future__ import annotations
 
+from its_agent.bench.function_calls import called_right
 from its_agent.bench.problems import BenchProblem, is_right
 from its_agent.errors import EngineError
 from its_agent.verifiers import CodeTests, Sandbox
@@ -17,6 +19,8 @@ class Grader:
     async def is_right(self, problem: BenchProblem, answer: str | None) -> bool:
         """Grade an answer; none is wrong. Raises EngineError where the sandbox broke, so that no
         program counts as wrong for it."""
+        if problem.tools:
+            return called_right(answer, problem.answer)
         if answer is None or not problem.tests:
             return is_right(answer, problem.answer)
         key = (problem.id, answer)

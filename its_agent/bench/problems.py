@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from its_agent.answers import canonical
 from its_agent.errors import InvalidInput, InvalidOption
@@ -29,15 +30,25 @@ class BenchProblem(_Named):
 
     problem: str = Field(min_length=1)
     answer: str
-    """The answer that counts as right, where there are no tests."""
+    """The answer that counts as right, where there are no tests; with tools the list of calls, as
+    JSON (see `function_calls`)."""
     tests: tuple[str, ...] = ()
     """Lines of Python that a right program passes. The first is shown and may be run by a verifier;
     the others grade."""
     test_setup: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Functions that can be called, by the names, descriptions and parameters they have."""
+
+    @field_validator("answer", mode="before")
+    @classmethod
+    def _listed_calls(cls, answer: object) -> object:
+        return json.dumps(answer) if isinstance(answer, list) else answer
 
     @property
     def posed(self) -> Problem:
         """What a solver is given."""
+        if self.tools:
+            return Problem([{"role": "user", "content": self.problem}], answer_type="text")
         if not self.tests:
             return Problem.of(self.problem)
         shown = self.tests[0]

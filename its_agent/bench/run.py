@@ -17,14 +17,19 @@ from its_agent.agent import Agent
 from its_agent.backends.pool import PoolBackend
 from its_agent.backends.protocol import Backend
 from its_agent.backends.recording import RecordingBackend
+from its_agent.bench.function_calls import told
 from its_agent.bench.grading import Grader
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
 from its_agent.bench.seats import Seats
 from its_agent.bench.variant import agent_options
+from its_agent.budget import Budget
+from its_agent.calling import call, request_with_tools
 from its_agent.difficulty.profile import Profile
 from its_agent.errors import BackendLost, InvalidInput, SolveFailed
 from its_agent.receipt import Fingerprint, Receipt
+from its_agent.run_options import RunOptions
+from its_agent.solution import Solution
 from its_agent.together import together
 from its_agent.verifiers import Sandbox
 
@@ -163,7 +168,7 @@ class Bench:
         agent = self.agents[job.strategy]
         named = {"strategy": job.strategy, "command": self.command}
         try:
-            solution = await agent.asolve(problem.posed, max_compute_budget=budget)
+            solution = await _solved(agent, problem, Budget(compute=budget))
         except (InvalidInput, SolveFailed) as error:
             if isinstance(error, SolveFailed):
                 _refuse_lost(error.receipt)
@@ -171,6 +176,17 @@ class Bench:
             return failed_run(problem, error, budget=budget, order=order, engine=engine, **named)
         _refuse_lost(solution.receipt)
         return await solved_run(problem, solution, self.grader, budget=budget, order=order, **named)
+
+
+async def _solved(agent: Agent, problem: BenchProblem, budget: Budget) -> Solution:
+    """The answer, or, where functions can be called, the calls that it asks for."""
+    if not problem.tools:
+        return await agent.asolve(problem.posed, max_compute_budget=budget)
+    functions = [told(tool) for tool in problem.tools]
+    asked = request_with_tools(
+        agent.solver, problem.posed, functions, tool_choice=None, parallel_calls=None
+    )
+    return (await call(agent.solver, problem.posed, asked, budget, RunOptions())).solution
 
 
 def _from_the_beginning(backend: Backend) -> AbstractContextManager[None]:
