@@ -19,12 +19,12 @@ schemathesis: Any = import_module("schemathesis")
 checks: Any = import_module("schemathesis.checks")
 conformance: Any = import_module("schemathesis.specs.openapi.checks")
 POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
-AS_DESCRIBED = [
+UNBROKEN = [
+    checks.not_a_server_error,
     conformance.status_code_conformance,
     conformance.content_type_conformance,
     conformance.response_schema_conformance,
 ]
-UNBROKEN = [checks.not_a_server_error, *AS_DESCRIBED]
 CHAT_PATH = "/v1/chat/completions"
 NAMED = {"model": "scripted", "strategy": "single_pass"}
 
@@ -68,14 +68,12 @@ def test_what_it_describes_is_answered_or_refused_as_described(url: str) -> None
         said = case.body["messages"] if "messages" in chosen else []
         case.body = {name: case.body[name] for name in chosen} | NAMED
         case.body["messages"] = [*said, {"role": "user", "content": "What is 17 + 25?"}]
-        answer = case.call_and_validate(checks=AS_DESCRIBED)
+        answer = case.call_and_validate(checks=UNBROKEN)
         statuses[answer.status_code] += 1
-        # The scripted model writes no JSON, and a schema may be one that nothing fits.
-        assert answer.status_code != 502 or answer.json()["error"]["code"] == "no_valid_json"
 
     ask()
     assert min(statuses[200], statuses[400]) > 10
-    assert statuses.keys() <= {200, 400, 502}
+    assert statuses.keys() == {200, 400}
 
 
 @pytest.mark.timeout(300)

@@ -173,7 +173,7 @@ async def test_no_token_is_counted_twice_however_the_pieces_tell_them(
 async def test_without_usage_there_is_no_count_but_an_estimate(pieces: list[Any]) -> None:
     items = await said(*pieces)
     assert total(items) is None
-    assert last_delta(items) == Delta(index=0, tokens=4, estimated=True, finish="stop")
+    assert last_delta(items) == Delta(index=0, tokens=5, estimated=True, finish="stop")
 
 
 async def test_an_estimate_stays_within_what_was_asked_for() -> None:
