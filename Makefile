@@ -10,7 +10,7 @@ BUDGET ?= 4000
 
 CASES ?= 100000
 
-.PHONY: solve test soak pictures check format constraints clean
+.PHONY: solve test soak pictures reference check format constraints clean
 
 solve: $(VENV)/.engine  ## solve one problem on the embedded engine: make solve PROBLEM="…" BUDGET=…
 	@$(BIN)/its-agent solve "$$PROBLEM" --budget $(BUDGET)
@@ -23,6 +23,9 @@ soak: $(VENV)/.dev  ## random faults for a long time: make soak CASES=…
 
 pictures: $(VENV)/.dev  ## the pictures of the documentation; wants a chromium on the PATH
 	cd tests && ../$(BIN)/python pictures.py
+
+reference: $(VENV)/.dev  ## docs/command_line.md, from the command itself
+	cd tests && ../$(BIN)/python command_reference.py
 
 check: $(VENV)/.dev  ## lint, format, types, packaging
 	$(BIN)/ruff check

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
+from page_blocks import PAGES as ALL_PAGES
+from page_blocks import blocks
 from scripted_server import served
 
 from its_agent import Agent, Budget, Problem
@@ -20,8 +22,14 @@ from its_agent.backends import VLLMBackend
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 
-ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "docs/concepts.md", "docs/tracing.md", "docs/verifiers.md"]
+RUN_ELSEWHERE = {
+    "docs/gateway.md": "test_gateway_page.py",
+    "docs/gpu_server.md": "test_gpu_page.py",
+    "docs/langchain.md": "test_langchain_page.py",
+}
+SHELL = re.compile(r"(its-agent|vllm serve|export [A-Z_]+=|curl) ?.*")
+"""Lines of shell blocks that tests run, or at least read with the command's own parser."""
 
 
 def right(request: Request, index: int) -> Reply:
@@ -38,9 +46,19 @@ def send_mail(to: str, text: str) -> str:
     return to + text
 
 
-def blocks(page: str) -> list[str]:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+def test_no_page_with_python_is_left_out() -> None:
+    with_python = {page for page in ALL_PAGES if blocks(page, "python")}
+    assert with_python == {*PAGES, *RUN_ELSEWHERE}
+    for page, test in RUN_ELSEWHERE.items():
+        assert Path(page).name in (Path(__file__).parent / test).read_text(encoding="utf-8")
+
+
+def test_no_line_of_a_shell_block_is_left_out() -> None:
+    shells = [(page, name) for page in ALL_PAGES for name in ("sh", "bash")]
+    told = "".join(block for page, name in shells for block in blocks(page, name))
+    lines = told.replace("\\\n", " ").splitlines()
+    assert lines
+    assert [line for line in lines if not SHELL.fullmatch(line)] == []
 
 
 @asynccontextmanager
@@ -79,7 +97,7 @@ async def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.M
     with served(ScriptedBackend(right)) as url:
         monkeypatch.setenv("ITS_BASE_URL", url)
         seen: dict[str, Any] = {}
-        for number, block in enumerate(blocks(page), start=1):
+        for number, block in enumerate(blocks(page, "python"), start=1):
             code = compile(block, f"{page}, block {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
             async with given(url) as names:
                 names |= {name: seen[name] for name in seen.keys() - names.keys()}
