@@ -107,6 +107,8 @@ class Situation:
     votes: tuple[float, ...] = ()
     """Votes for each answer: the chosen one's first, then the others', most first."""
     settled: bool = False
+    calls: bool = False
+    """The leading candidate calls tools in place of an answer."""
     verified: bool = False
     """A check passes the leading answer."""
     has_checks: bool = False

@@ -27,6 +27,12 @@ SAMPLING = (
         cost="until the vote is settled",
     ),
     Strategy(
+        name="hedged_attempts",
+        summary="the same, the greedy sample among the first four",
+        policy=Repeat(wave=WAVE, greedy_first=True, until=BetaLead()),
+        cost="until the vote is settled",
+    ),
+    Strategy(
         name="adaptive_consistency",
         summary="one wide wave, aborted once its vote is decided (arXiv 2305.11860)",
         logprobs=False,
