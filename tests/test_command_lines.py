@@ -43,6 +43,10 @@ def test_no_terminal_is_in_the_reference(
 
 def noting(told: list[dict[str, Any]]) -> Any:
     """The command, all of whose subcommands only note what they are given."""
+
+    def note(**given: Any) -> None:
+        told.append(given)
+
     command: Any = typer.main.get_command(app)
     waiting = [command]
     while waiting:
@@ -50,7 +54,7 @@ def noting(told: list[dict[str, Any]]) -> Any:
         if hasattr(one, "commands"):
             waiting += one.commands.values()
         else:
-            one.callback = lambda **given: told.append(given)
+            one.callback = note
     return command
 
 

@@ -47,7 +47,8 @@ def told() -> dict[str, Any]:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    read: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return read
 
 
 @needs_vllm

@@ -11,25 +11,22 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
-
-from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
-from vllm.tool_parsers import ToolParserManager
-from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 
 def read(lines: Sequence[Sequence[str]]) -> dict[str, Any]:
     """What `vllm serve` would make of these lines, its program's name left out."""
-    parser = make_arg_parser(FlexibleArgumentParser(prog="vllm serve"))
-    commands: list[dict[str, Any]] = []
-    for line in lines:
-        given = parser.parse_args(list(line))
-        validate_parsed_serve_args(given)
-        commands.append(vars(given))
+    serve: Any = import_module("vllm.entrypoints.launchers.cli_args")
+    tools: Any = import_module("vllm.tool_parsers")
+    parser = serve.create_parser_for_docs()
+    commands = [parser.parse_args(list(line)) for line in lines]
+    for given in commands:
+        serve.validate_parsed_serve_args(given)
     return {
         "defaults": vars(parser.parse_args([])),
-        "commands": commands,
-        "tool_parsers": list(ToolParserManager.list_registered()),
+        "commands": [vars(given) for given in commands],
+        "tool_parsers": list(tools.ToolParserManager.list_registered()),
     }
 
 
