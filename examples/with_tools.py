@@ -1,4 +1,4 @@
-"""An agent of its own with tools: samples vote on what to call, and each call is made once."""
+"""An agent with a tool that only reads: every attempt calls it by itself, and the answers vote."""
 
 from its_agent import Agent
 from its_agent.tools import read_only
@@ -15,5 +15,5 @@ solution = agent.solve("How much is 123 times 77, by the tool?", max_compute_bud
 agent.close()
 
 print(solution.answer, solution.status)
-for step in solution.receipt.steps:
-    print(step.bought, step.outcome)
+for candidate in solution.candidates:
+    print(candidate.answer, [turn["content"] for turn in candidate.turns if turn["role"] == "tool"])

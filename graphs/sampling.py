@@ -40,6 +40,11 @@ class Taken:
     """Set when a request was not made because its prompt has outgrown the context."""
 
     @property
+    def samples(self) -> tuple[Sample, ...]:
+        """All samples, finished or not."""
+        return tuple(sample for purchase in self.purchases for sample in purchase.samples)
+
+    @property
     def usage(self) -> Usage:
         """All that was paid."""
         return sum((p.usage for p in self.purchases), Usage())
@@ -165,7 +170,7 @@ async def buy_candidates(
     """Buy one request whose samples are whole solutions."""
     asked = model or context.usual
     taken = await buy(context, request, purpose="generate", door=asked.door, early=early)
-    samples = [sample for purchase in taken.purchases for sample in purchase.samples]
+    samples = taken.samples
     said = await read_all(context, samples, arm=arm, answer_type=answer_type)
     strategy = f"{arm}@{request.temperature:g}"
     candidates = [
@@ -217,11 +222,13 @@ def candidate(
     path: str,
     strategy: str,
     model: str | None = None,
+    turns: tuple[Message, ...] = (),
 ) -> Candidate:
     """Make a candidate of a sample and of what it says."""
     made = Candidate(
         id=f"c{len(context.paid) + 1}",
         text=said.text,
+        turns=turns,
         thinking=said.thinking,
         answer=said.answer,
         path=path,

@@ -171,7 +171,8 @@ def plain_candidate(candidate: Candidate) -> Plain:
 
 def candidate_from(plain: Plain) -> Candidate:
     """Read a candidate back."""
-    values: Plain = {**plain, "usage": Usage(**plain["usage"])}
+    turns = tuple(plain.get("turns", ()))
+    values: Plain = {**plain, "usage": Usage(**plain["usage"]), "turns": turns}
     return Candidate(**values)
 
 

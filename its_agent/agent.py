@@ -47,7 +47,7 @@ from its_agent.run_options import RunOptions
 from its_agent.solution import Exemplar, Message, Problem, Solution
 from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.tool_turns import solve_with_tools
+from its_agent.tool_rounds import solve_with_tools
 from its_agent.tools import tools_of
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 from its_agent.within import within
@@ -102,9 +102,10 @@ class Agent:
         the solve as "verified", one that fails has no vote. A witness, which can be wrong, and a
         calibrated scorer add to an answer's log-odds; scorers are what strategies that rank by
         scores go by, the first one before all. `exemplars` are pairs of a question and its worked
-        answer, shown before every problem. `tools` are LangChain tools or functions: samples vote
-        on what to call, the calls are made once, and so on until an answer; for strategies that
-        only sample, "adaptive" among them. `thinking` has a reasoning model think or not, where its
+        answer, shown before every problem. `tools` are LangChain tools or functions: attempts call
+        those that only read by themselves and vote on where they end; a call of another tool is
+        made once, after it has won the vote. For strategies that only sample, "adaptive" among
+        them. `thinking` has a reasoning model think or not, where its
         template knows `enable_thinking`; a number is the most tokens of thinking, where the server
         has a reasoning parser. `profile` is what was learnt of the model's samples, or the file of
         it, for several models by their names; without one it is the one that ships for the model,

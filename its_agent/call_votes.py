@@ -21,7 +21,7 @@ from its_agent.graphs.state import Outcome, Plain, flat, note, plain_candidate
 from its_agent.policy.protocol import Buy
 from its_agent.receipt import StopReason
 from its_agent.selection.judgement import Judgement, judge
-from its_agent.solution import AnswerType, Candidate, Solution
+from its_agent.solution import AnswerType, Candidate, Message, Solution
 from its_agent.tool_calls import ToolCall, meaning
 
 PATH = "calling"
@@ -50,9 +50,33 @@ class Sampled:
     judgement: Judgement | None = None
     agreeing: int = 0
 
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate whose answer, or calls, won the vote."""
+        if self.judgement is None:
+            return None
+        name = self.judgement.verdict.candidate_id
+        return next((one for one in self.judgement.candidates if one.id == name), None)
+
+    @property
+    def chosen_calls(self) -> tuple[ToolCall, ...]:
+        """What is to be called in place of an answer."""
+        return self.calls[self.chosen.id] if self.chosen else ()
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the receipt should say about the requests."""
+        taken = self.taken
+        return [*taken.notes, *(str(one) for one in (taken.failure, taken.too_long) if one)]
+
 
 def add(
-    context: Context, request: Request, sample: Sample, kind: AnswerType, so_far: Sampled
+    context: Context,
+    request: Request,
+    sample: Sample,
+    kind: AnswerType,
+    so_far: Sampled,
+    turns: tuple[Message, ...] = (),
 ) -> None:
     """Make a candidate of a sample, whose answer is its calls as JSON where it makes any."""
     said = read(sample, kind)
@@ -65,7 +89,7 @@ def add(
             answer=meaning(sample.calls, known) if whole else None,
         )
     strategy = f"{ARM}@{request.temperature:g}"
-    made = candidate(context, sample, said, path=PATH, strategy=strategy)
+    made = candidate(context, sample, said, path=PATH, strategy=strategy, turns=turns)
     so_far.candidates.append(made)
     so_far.calls[made.id] = sample.calls
 
@@ -103,27 +127,34 @@ def step_of(decision: Buy, taken: Taken, new: Sequence[Candidate], so_far: Sampl
         "arm": ARM,
         "model": "",
         "why": decision.why,
-        "bought": describe(new),
+        "bought": _bought(new),
         "spent": flat(taken.usage),
         "outcome": f"{verdict.votes} votes, confidence {verdict.confidence:.2f}",
     }
 
 
+def _bought(new: Sequence[Candidate]) -> str:
+    read = sum(turn["role"] == "tool" for one in new for turn in one.turns)
+    said = f", {read} results of tools" if read > 1 else ", 1 result of a tool" if read else ""
+    return describe(new) + said
+
+
 def result_of(context: Context, so_far: Sampled, reason: StopReason) -> Called:
     """The answer, or what is to be called in place of one."""
-    judgement, taken = so_far.judgement, so_far.taken
-    troubles = [*taken.notes, *(str(one) for one in (taken.failure, taken.too_long) if one)]
-    judged = judgement.candidates if judgement else ()
-    outcome = Outcome(
-        candidates=[plain_candidate(one) for one in judged],
-        steps=so_far.steps,
-        verdict=flat(judgement.verdict) if judgement and judged else None,
-        stopped_because=reason,
-        notes=[note(1, trouble) for trouble in troubles],
-    )
-    solution = solution_of(outcome, context)
-    name = judgement.verdict.candidate_id if judgement else None
-    chosen = next((one for one in solution.candidates if one.id == name), None)
-    calls = so_far.calls[chosen.id] if chosen else ()
+    solution = solution_of(outcome_of([so_far], reason), context)
+    chosen, calls = so_far.chosen, so_far.chosen_calls
     is_cut = bool(calls) and chosen is not None and chosen.finish != "stop"
     return Called(solution=solution, calls=calls, is_cut=is_cut)
+
+
+def outcome_of(votes: Sequence[Sampled], reason: StopReason) -> Outcome:
+    """What one vote after the other has come to; the last one decides."""
+    judged = [one.judgement for one in votes if one.judgement is not None]
+    candidates = [plain_candidate(one) for each in judged for one in each.candidates]
+    return Outcome(
+        candidates=candidates,
+        steps=[step for one in votes for step in one.steps],
+        verdict=flat(judged[-1].verdict) if candidates else None,
+        stopped_because=reason,
+        notes=[note(place, said) for place, one in enumerate(votes, 1) for said in one.troubles],
+    )

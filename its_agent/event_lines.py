@@ -13,6 +13,7 @@ from its_agent.events import (
     Sampled,
     Solved,
     Started,
+    ToolRan,
 )
 
 _VOTES_SHOWN = 4
@@ -33,6 +34,8 @@ def line(event: Event) -> str | None:
         case Sampled():
             candidate = event.candidate
             return f"sample     {shown(candidate.answer)} ({candidate.strategy})"
+        case ToolRan():
+            return f"tool       {tool_call(event)}: {shown(event.content)}"
         case Judged():
             return f"verify     {event.verdict.confidence:.0%} sure; {votes(event.votes)}"
         case Retrying():
@@ -48,6 +51,14 @@ def line(event: Event) -> str | None:
 def where(event: Routed) -> str:
     """The path, the model where there are several, and the arm, as on the receipt."""
     return "/".join(part for part in (event.path, event.model, event.arm) if part)
+
+
+def tool_call(event: ToolRan) -> str:
+    """What was called, and what is worth knowing of it."""
+    told = f"{event.attempts} attempts" if event.attempts > 1 else ""
+    marks = ("acts" * event.acts, "known" * event.again, told, "failed" * event.failed)
+    said = ", ".join(mark for mark in marks if mark)
+    return f"{event.name} {shown(event.arguments)}" + (f" ({said})" if said else "")
 
 
 def votes(shares: tuple[tuple[str, float], ...]) -> str:

@@ -167,6 +167,12 @@ class ToolRan(Event):
     """JSON, as the model wrote it."""
     content: str
     failed: bool
+    acts: bool = False
+    """It may have changed something: the call has won a vote."""
+    again: bool = False
+    """It did not run anew: this is what an equal call has come to."""
+    attempts: int = 1
+    """How many attempts, with the same conversation so far, were told of it together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,9 +121,11 @@ class Candidate:
     """The arm that made it: prompt strategy and temperature."""
     finish: Finish
     usage: Usage
-    """Its own generated tokens; the first of a request also carries the prompt."""
+    """Its own generated tokens, of all turns; the first of a request also carries the prompt."""
     model: str = ""
     """The name of the backend that made it, where the agent has several."""
+    turns: tuple[Message, ...] = ()
+    """What was said before the text where tools were used: their calls, and what came of them."""
     thinking: str = ""
     """What a reasoning model thought before it; never a part of the text."""
     mean_logprob: float | None = None

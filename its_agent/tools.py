@@ -13,6 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from its_agent.errors import InvalidOption
+from its_agent.solution import Message
 from its_agent.tool_calls import ToolCall
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,7 +24,8 @@ _HINTS = ("read_only", "readOnlyHint")
 
 
 def read_only(function: F) -> F:
-    """Mark a function as one that changes nothing, so that its results may be used again."""
+    """Mark a function as one that changes nothing, so that every attempt may call it by itself, and
+    its results may be used again."""
     setattr(function, _MARK, True)
     return function
 
@@ -37,6 +39,11 @@ class Ran:
     """What the model is told."""
     failed: bool = False
 
+    @property
+    def message(self) -> Message:
+        """The turn in which the model is told."""
+        return {"role": "tool", "tool_call_id": self.call.id, "content": self.content}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
@@ -46,7 +53,7 @@ class Tool:
     told: Mapping[str, Any]
     """What the model is told of it: the OpenAI form of a function."""
     acts: bool
-    """It is not known to change nothing: each call is made once, after the vote."""
+    """It is not known to change nothing: a call is made once, after the vote."""
     runs: BaseTool
 
     async def run(self, call: ToolCall) -> Ran:
@@ -76,6 +83,19 @@ def tools_of(given: Iterable[BaseTool | Callable[..., Any]]) -> dict[str, Tool]:
             raise InvalidOption(f"there are two tools named {made.name!r}; give each its own name")
         tools[made.name] = made
     return tools
+
+
+def asking(text: str, calls: Iterable[ToolCall]) -> Message:
+    """The assistant's turn that makes calls."""
+    functions = [
+        {
+            "id": one.id,
+            "type": "function",
+            "function": {"name": one.name, "arguments": one.arguments},
+        }
+        for one in calls
+    ]
+    return {"role": "assistant", "content": text, "tool_calls": functions}
 
 
 def _tool(given: BaseTool | Callable[..., Any]) -> Tool:

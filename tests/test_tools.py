@@ -90,7 +90,8 @@ async def test_the_receipt_is_that_of_all_turns() -> None:
     assert receipt.spent.compute <= 4_000
     assert sum(one.compute for one in receipt.by_purpose.values()) == receipt.spent.compute
     assert len({one.id for one in solution.candidates}) == len(solution.candidates)
-    assert {one.id[:2] for one in solution.candidates} == {"t1", "t2"}
+    assert [one.answer for one in solution.candidates].count("42") >= 2
+    assert solution.candidates[0].answer == '[{"arguments":{"a":6,"b":7},"name":"multiply"}]'
 
 
 @pytest.mark.parametrize("budget", [130, 150, 200, 300, 400, 800])
@@ -168,7 +169,7 @@ async def test_a_model_that_calls_for_ever_is_stopped() -> None:
         strategy="single_pass",
     )
     assert (solution.answer, solution.status) == (None, "abstained")
-    assert any("turns of calls" in note for note in solution.receipt.notes)
+    assert "16 rounds of calls and no answer" in solution.receipt.notes
 
 
 async def test_a_backend_that_dies_between_turns_leaves_what_was_paid() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bench_runs import outcomes
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
-from traced import HOSTILE, PLAIN_QUESTION, QUESTION, large, solved
+from traced import HOSTILE, PLAIN_QUESTION, QUESTION, large, solved, solved_with_tools
 
 from its_agent.bench.runs import append_run
 from its_agent.events import Event
@@ -114,6 +114,22 @@ def test_steps_candidates_and_requests_open_with_their_texts(
     looked_at = opened.looked_at()
     assert PLAIN_QUESTION in looked_at
     assert "Prompt" in looked_at
+    opened.check()
+
+
+def test_an_attempt_with_tools_opens_with_what_it_called_and_was_told(
+    browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "tools.html"
+    file.write_text(solve_page(run(solved_with_tools())), encoding="utf-8")
+    opened = Opened(browser, file)
+    assert "calling" in opened.page.locator("svg.machine").inner_html()
+    opened.page.locator("button.round").first.click()
+    assert "count_eggs" in opened.looked_at()
+    opened.page.locator("button.dot").first.click()
+    looked_at = opened.looked_at()
+    assert "TURNS BEFORE THE TEXT" in looked_at.upper()
+    assert HOSTILE.split("\u2028")[0] in looked_at
     opened.check()
 
 

@@ -23,6 +23,8 @@ from its_agent.events import (
 )
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Candidate, Verdict
+from its_agent.tool_calls import ToolCall
+from its_agent.tools import read_only
 
 HOSTILE = (
     "</script><script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>"
@@ -49,6 +51,27 @@ async def solved(strategy: str = "adaptive", *, question: str = PLAIN_QUESTION) 
     backend = ScriptedBackend(wavering, model="tiny <i>model</i>")
     async with Agent(backend, strategy=strategy, on_event=heard.append) as agent:
         await agent.asolve(question, max_compute_budget=4000)
+    return [event for event in heard if not isinstance(event, Generating)]
+
+
+async def solved_with_tools() -> list[Event]:
+    """The events of a solve whose attempts call a tool, and are told something hostile by it."""
+    heard: list[Event] = []
+
+    @read_only
+    def count_eggs(boxes: int) -> str:
+        """Count the eggs in so many boxes."""
+        return f"{boxes * 6} {HOSTILE}"
+
+    def script(request: Request, index: int) -> Reply:
+        if request.messages[-1]["role"] == "tool":
+            return Reply(text=r"It is \boxed{18}.", tokens=20)
+        call = ToolCall(id="1", name="count_eggs", arguments='{"boxes": 3}')
+        return Reply(text="", calls=(call,), tokens=9)
+
+    backend = ScriptedBackend(script)
+    async with Agent(backend, tools=[count_eggs], on_event=heard.append) as agent:
+        await agent.asolve(PLAIN_QUESTION, max_compute_budget=4000)
     return [event for event in heard if not isinstance(event, Generating)]
 
 

@@ -160,6 +160,11 @@ class MeteredBackend:
         """Count a prompt. Raises BudgetExceeded when the time is up."""
         return await self.in_time(partial(self._backend.count_prompt, request))
 
+    async def price(self, request: Request) -> Usage:
+        """What the request costs at most, whatever is left. Raises BudgetExceeded when the time is
+        up, and the BackendError of a backend that cannot count."""
+        return self._worst(await self.count_prompt(request), request)
+
     async def worst(self, request: Request) -> Usage:
         """What the request would reserve now. Raises what `buy` raises before it sends it."""
         prompt = await self.count_prompt(request)

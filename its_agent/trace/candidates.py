@@ -10,6 +10,7 @@ from typing import Any
 from its_agent.events import Event, Judged, Sampled, Solved, Started
 from its_agent.normal_form import canonical
 from its_agent.solution import AnswerType, Candidate
+from its_agent.trace.requests import told
 from its_agent.trace.rounds import Moment, Round, moment
 
 Plain = dict[str, Any]
@@ -84,6 +85,7 @@ def _plain(
         "id": one.id,
         "answer": one.answer,
         "text": one.text,
+        "turns": [told(turn) for turn in one.turns],
         "thinking": one.thinking,
         "model": one.model,
         "path": one.path,

@@ -55,10 +55,17 @@ class _Shared:
         key = json.dumps(message, sort_keys=True, default=str)
         if key not in self._known:
             self._known[key] = len(self.messages)
-            content = message.get("content")
-            said = content if isinstance(content, str) else json.dumps(content, default=str)
-            self.messages.append({"role": str(message.get("role")), "content": said})
+            self.messages.append(told(message))
         return self._known[key]
+
+
+def told(message: Message) -> Plain:
+    """A message as the page shows it: who says what, calls of tools after the text."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    said = content if isinstance(content, str) else json.dumps(content, default=str)
+    if calls:
+        said = "\n".join(part for part in (said, json.dumps(calls, default=str)) if part)
+    return {"role": str(message.get("role")), "content": said}
 
 
 def _asked(event: Requested, step: int | None, shared: _Shared) -> Plain:

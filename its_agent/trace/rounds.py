@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from its_agent.budget import Usage
+from its_agent.event_lines import tool_call
 from its_agent.events import (
     Estimated,
     Event,
@@ -17,6 +18,7 @@ from its_agent.events import (
     Sampled,
     Searched,
     Spent,
+    ToolRan,
 )
 from its_agent.receipt import Receipt, Step
 
@@ -46,6 +48,8 @@ class Round:
     candidates: list[str] = field(default_factory=list[str])
     requests: list[int] = field(default_factory=list[int])
     retries: list[str] = field(default_factory=list[str])
+    tools: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What was called, and what came of it."""
     spent: int = 0
     outcome: str = ""
     confidence: float | None = None
@@ -91,6 +95,16 @@ def _told(step: Step, number: int) -> Round:
     return Round(step=number, path=step.path, arm=step.arm, why=step.why)
 
 
+def _tool(event: ToolRan) -> dict[str, Any]:
+    return {
+        "call": tool_call(event),
+        "arguments": event.arguments,
+        "content": event.content,
+        "failed": event.failed,
+        "at": moment(event),
+    }
+
+
 def _follow(played: Round, event: Event) -> None:
     match event:
         case Sampled():
@@ -99,6 +113,8 @@ def _follow(played: Round, event: Event) -> None:
             played.requests.append(event.request)
         case Retrying():
             played.retries.append(event.why)
+        case ToolRan():
+            played.tools.append(_tool(event))
         case Searched():
             played.waves += 1
         case Spent(usage=Usage() as usage):

@@ -18,8 +18,11 @@ function lookAtCandidate(one, opener) {
     Object.keys(one.signals).length > 0 && [el("h3", {}, "Signals"), facts(Object.entries(one.signals).map(([name, value]) => [name.replaceAll("_", " "), number(value)]))],
     request && el("p", { class: "small" }, requestButton(request)),
     one.thinking && el("details", {}, el("summary", {}, `thinking (${plural(one.thinking.length, "character")})`), text(one.thinking)),
+    one.turns.length > 0 && [el("h3", {}, "Turns before the text"), ...one.turns.map(turn)],
     el("h3", {}, "Text"), text(one.text));
 }
+
+const turn = (one) => [el("div", { class: "role" }, one.role), text(one.content)];
 
 function lookAtRequest(one, opener) {
   const usage = one.usage;
@@ -37,7 +40,7 @@ function lookAtRequest(one, opener) {
       ["failed", one.failure],
     ]),
     one.messages.length > 0 && el("h3", {}, "Prompt"),
-    one.messages.map((place) => [el("div", { class: "role" }, data.messages[place].role), text(data.messages[place].content)]),
+    one.messages.map((place) => turn(data.messages[place])),
     one.texts.length > 0 && el("h3", {}, one.texts.length === 1 ? "Answer" : `${one.texts.length} answers`),
     one.texts.map((said, place) => [
       el("div", { class: "role" }, `${place + 1}${{ stop: "", length: ", cut off", aborted: ", aborted" }[one.finishes[place]] || ""}`),
@@ -57,6 +60,7 @@ function lookAtRound(one, opener) {
     ]),
     one.began === null && el("p", { class: "small soft" }, "Before the run was resumed: only the receipt tells of it."),
     one.retries.length > 0 && [el("h3", {}, "Tried again"), one.retries.map((why) => el("p", { class: "small" }, why))],
+    one.tools.length > 0 && [el("h3", {}, "Tools"), ...one.tools.map((ran) => [el("div", { class: "role" }, ran.call), text(ran.content)])],
     one.candidates.length > 0 && [el("h3", {}, "Candidates"), inPieces(el("div"), one.candidates, candidateButton)],
     one.requests.length > 0 && [el("h3", {}, "Requests"), inPieces(el("div"), one.requests, (n) => requestButton(requestOf.get(n)))]);
 }

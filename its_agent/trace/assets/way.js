@@ -1,5 +1,7 @@
 // The way through the state machine: what was visited how often, and every round with its reason.
-const PATHS = ["single_pass", "attempts", "refine", "search", "thinking", "judging"];
+const PATHS = data.rounds.some((one) => one.path === "calling")
+  ? ["calling"]
+  : ["single_pass", "attempts", "refine", "search", "thinking", "judging"];
 
 function machine() {
   const visits = {};
@@ -10,7 +12,7 @@ function machine() {
   if (data.stop) see("route");
   const picture = draw("svg", { class: "machine", viewBox: "0 -34 700 270", role: "img", "aria-label": "The state machine, with what this solve visited" });
   const spots = { START: [10, 118, 56], estimate: [96, 118, 86], route: [222, 118, 76], verify: [520, 118, 80], END: [636, 118, 52] };
-  PATHS.forEach((path, row) => { spots[path] = [360, 22 + row * 38.4, 104]; });
+  PATHS.forEach((path, row) => { spots[path] = [360, PATHS.length > 1 ? 22 + row * 38.4 : 118, 104]; });
   const edge = (from, to, seen, bend) => {
     const [x1, y1, w1] = spots[from];
     const [x2, y2] = spots[to];
@@ -48,6 +50,7 @@ function roundRow(one) {
     el("span", { class: "came" },
       shades.length > 0 && el("span", { class: "mini", "aria-hidden": "true" }, shades),
       one.waves > 0 && el("span", { class: "soft" }, plural(one.waves, "wave")),
+      one.tools.length > 0 && el("span", { class: "soft" }, plural(one.tools.length, "call")),
       one.retries.length > 0 && el("span", { class: "soft" }, `${plural(one.retries.length, "retry", "retries")}`),
       el("span", {}, one.outcome || (one.confidence === null ? "" : `${percent(one.confidence)} sure`))));
   button.addEventListener("click", () => lookAtRound(one, button));
