@@ -102,6 +102,7 @@ def _situation(
         agreeing=so_far.agreeing,
         votes=judgement.votes if judgement else (),
         settled=bool(judgement and judgement.verdict.settled),
+        calls=bool(so_far.chosen_calls),
         supply={},
     )
 

@@ -23,12 +23,12 @@ from its_agent.events import Emitter, Solved, Started, failure_told, new_run_id
 from its_agent.graphs.context import Context, Model
 from its_agent.ledger import SOLVE, Ledger
 from its_agent.places import Places
-from its_agent.policy.fixed import WAVE, Once, Repeat
+from its_agent.policy.first_call import FirstCall
+from its_agent.policy.fixed import Once, Repeat
 from its_agent.policy.protocol import Policy
 from its_agent.policy.strategy import Strategy
 from its_agent.preflight import check_room
 from its_agent.run_options import RunOptions
-from its_agent.selection.stop_rules import BetaLead
 from its_agent.solution import AnswerType, Problem
 from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
@@ -147,7 +147,7 @@ def request_with_tools(
 
 
 def policy_for_calls(solver: Solver) -> Policy:
-    """How calls are sampled by a strategy; the adaptive one takes waves until the vote is settled.
+    """How calls are sampled by a strategy; the adaptive one makes the first that can be made.
     Raises InvalidOption for what can only judge, search or improve answers."""
     strategy = solver.strategy
     judges: list[Verifier | Examiner | Witness | Scorer] = [
@@ -164,7 +164,7 @@ def policy_for_calls(solver: Solver) -> Policy:
         )
     if isinstance(strategy.policy, (Once, Repeat)):
         return strategy.policy
-    return Repeat(wave=WAVE, greedy_first=True, until=BetaLead())
+    return FirstCall()
 
 
 def _votes(strategy: Strategy) -> bool:

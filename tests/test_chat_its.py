@@ -96,7 +96,13 @@ def test_settings_reach_the_server_and_calls_with_tools_too() -> None:
     asked: list[Any] = []
     quirk = Quirk(refuses=lambda body: asked.append(body))
     with served(ScriptedBackend(chat), quirk=quirk) as url:
-        model = ChatITS(url, stop=["END"], sampling={"top_k": 40}, temperature=0.3)
+        model = ChatITS(
+            url,
+            strategy="hedged_attempts",
+            stop=["END"],
+            sampling={"top_k": 40},
+            temperature=0.3,
+        )
         bound = model.bind_tools([add], tool_choice="add", parallel_tool_calls=False)
         message = bound.invoke("add 1 and 2", max_tokens=70, frequency_penalty=0.5)
     assert message.response_metadata["receipt"]["notes"] == []
@@ -319,7 +325,7 @@ async def test_leaving_a_stream_aborts_the_work() -> None:
     assert backend.aborted == 1
 
 
-@pytest.mark.parametrize("strategy", ["adaptive", "self_consistency", "esc"])
+@pytest.mark.parametrize("strategy", ["hedged_attempts", "self_consistency", "esc"])
 def test_calls_are_voted_on_by_name_and_json_value(strategy: str) -> None:
     same = ('{"a": 1, "b": 2}', '{"b": 2.0, "a": 1}')
     script = calling('{"a": 9, "b": 9}', *same, *same, *same)
@@ -334,11 +340,39 @@ def test_calls_are_voted_on_by_name_and_json_value(strategy: str) -> None:
     assert message.response_metadata["receipt"]["spent"]["compute"] <= 1_000
 
 
-def test_adaptive_stops_once_the_calls_agree() -> None:
+def test_attempts_stop_once_the_calls_agree() -> None:
     backend = ScriptedBackend(calling('{"a": 1, "b": 2}'))
-    message = ChatITS(backend).bind_tools([add]).invoke("add 1 and 2")
+    message = ChatITS(backend, strategy="hedged_attempts").bind_tools([add]).invoke("add 1 and 2")
     assert sum(request.n for request in backend.requests) == 4
     assert message.response_metadata["receipt"]["stopped_because"] == "confident"
+
+
+def test_adaptive_makes_the_greedy_samples_calls() -> None:
+    backend = ScriptedBackend(calling('{"a": 1, "b": 2}', '{"a": 9, "b": 9}'))
+    message = ChatITS(backend).bind_tools([add]).invoke("add 1 and 2")
+    assert [call["args"] for call in message.tool_calls] == [{"a": 1, "b": 2}]
+    assert [(request.n, request.temperature) for request in backend.requests] == [(1, 0.0)]
+    assert message.response_metadata["receipt"]["stopped_because"] == "complete"
+
+
+def test_adaptive_takes_more_where_the_first_calls_cannot_be_made() -> None:
+    backend = ScriptedBackend(calling('{"a": 1,', '{"a": 1, "b": 2}'))
+    message = ChatITS(backend).bind_tools([add]).invoke("add 1 and 2")
+    assert [call["args"] for call in message.tool_calls] == [{"a": 1, "b": 2}]
+    assert sum(request.n for request in backend.requests) == 5
+
+
+def test_adaptive_votes_on_answers_that_can_be_compared() -> None:
+    backend = ScriptedBackend(sure)
+    message = ChatITS(backend).bind_tools([add]).invoke(QUESTION)
+    assert message.response_metadata["answer"] == "42"
+    assert sum(request.n for request in backend.requests) == 5
+
+
+def test_adaptive_takes_one_free_text() -> None:
+    backend = ScriptedBackend(lambda request, index: Reply(text=f"Hello, for the {index}th time."))
+    ChatITS(backend).bind_tools([add]).invoke("Greet me.")
+    assert sum(request.n for request in backend.requests) == 1
 
 
 def test_calls_that_cannot_be_made_have_no_vote() -> None:
@@ -379,7 +413,8 @@ def test_an_answer_in_words_votes_against_calls() -> None:
         call = ToolCall(id="c", name="add", arguments='{"a": 17, "b": 25}')
         return Reply(text="", calls=(call,)) if index % 4 == 0 else sure(request, index)
 
-    message = ChatITS(ScriptedBackend(say)).bind_tools([add]).invoke(QUESTION)
+    model = ChatITS(ScriptedBackend(say), strategy="hedged_attempts")
+    message = model.bind_tools([add]).invoke(QUESTION)
     assert message.content == "So it is \\boxed{42}."
     assert not message.tool_calls
     assert message.response_metadata["answer"] == "42"

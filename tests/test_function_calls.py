@@ -119,7 +119,7 @@ def says(request: Request, index: int) -> Reply:
 async def runs_of(backend: RecordingBackend, path: Path) -> dict[str, Run]:
     runs: list[Run] = []
     plan = schedule(
-        read_problems(path, limit=1), strategies=["single_pass", "adaptive"], budgets=[4_000]
+        read_problems(path, limit=1), strategies=["single_pass", "hedged_attempts"], budgets=[4_000]
     )
     await run_jobs(plan, backend, concurrency=1, command="test", on_run=runs.append)
     return {run.strategy: run for run in runs}
@@ -131,13 +131,13 @@ async def test_a_benchmark_votes_on_calls_and_keeps_them(tmp_path: Path) -> None
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
     engine = ScriptedBackend(says)
     runs = await runs_of(RecordingBackend(engine, kept), path)
-    assert (runs["single_pass"].correct, runs["adaptive"].correct) == (False, True)
+    assert (runs["single_pass"].correct, runs["hedged_attempts"].correct) == (False, True)
     assert {len(request.tools) for request in engine.requests} == {1}
     silent = ScriptedBackend(lambda request, index: Reply(text="nothing more is bought"))
     again = await runs_of(RecordingBackend(silent, kept), path)
     assert silent.requests == []
-    assert [one.answer for one in again["adaptive"].candidates] == [
-        one.answer for one in runs["adaptive"].candidates
+    assert [one.answer for one in again["hedged_attempts"].candidates] == [
+        one.answer for one in runs["hedged_attempts"].candidates
     ]
-    assert again["adaptive"].spent.compute == runs["adaptive"].spent.compute
-    assert again["adaptive"].raw_tokens == runs["adaptive"].raw_tokens
+    assert again["hedged_attempts"].spent.compute == runs["hedged_attempts"].spent.compute
+    assert again["hedged_attempts"].raw_tokens == runs["hedged_attempts"].raw_tokens

@@ -87,7 +87,7 @@ async def solved(
     tools: Sequence[Any],
     *,
     budget: int | Budget = 4_000,
-    strategy: str = "adaptive",
+    strategy: str = "hedged_attempts",
     events: list[Event] | None = None,
     stop: StopSignal | None = None,
 ) -> tuple[Solution, ScriptedBackend]:
@@ -267,7 +267,9 @@ async def test_beside_a_call_that_cannot_be_made_nothing_acts() -> None:
 
 
 @pytest.mark.parametrize("budget", [250, 300, 400, 500, 700, 1_000, 1_500])
-@pytest.mark.parametrize("strategy", ["adaptive", "single_pass", "self_consistency"])
+@pytest.mark.parametrize(
+    "strategy", ["adaptive", "hedged_attempts", "single_pass", "self_consistency"]
+)
 async def test_a_budget_that_ends_in_the_middle_keeps_what_there_is(
     budget: int, strategy: str
 ) -> None:
@@ -484,7 +486,9 @@ async def test_the_page_is_told_of_turns_and_tools() -> None:
 async def test_over_http_it_is_the_same() -> None:
     library, backend = Library(), ScriptedBackend(each_its_own)
     with served(backend) as url:
-        async with Agent(VLLMBackend(url), tools=library.tools, max_tokens=60) as agent:
+        async with Agent(
+            VLLMBackend(url), tools=library.tools, max_tokens=60, strategy="hedged_attempts"
+        ) as agent:
             solution = await agent.asolve(QUESTION)
     assert (solution.answer, solution.status) == ("42", "agreed")
     assert sorted(library.done) == ["look a", "look b", "look c", "look d"]

@@ -63,7 +63,7 @@ async def solved(
     script: Callable[[Request, int], Reply],
     *tools: Any,
     budget: int = 4_000,
-    strategy: str = "adaptive",
+    strategy: str = "hedged_attempts",
     events: list[Event] | None = None,
 ) -> tuple[Solution, ScriptedBackend]:
     backend = ScriptedBackend(script)
@@ -95,7 +95,9 @@ async def test_the_receipt_is_that_of_all_turns() -> None:
 
 
 @pytest.mark.parametrize("budget", [130, 150, 200, 300, 400, 800])
-@pytest.mark.parametrize("strategy", ["adaptive", "single_pass", "self_consistency"])
+@pytest.mark.parametrize(
+    "strategy", ["adaptive", "hedged_attempts", "single_pass", "self_consistency"]
+)
 async def test_no_budget_is_exceeded(budget: int, strategy: str) -> None:
     solution, backend = await solved(
         by_the_tool, Calculator().tool(), budget=budget, strategy=strategy
