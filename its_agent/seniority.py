@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from its_agent.budget import Usage
 from its_agent.ledger import Ledger
@@ -41,5 +42,17 @@ class Seniority:
             await self._moved.wait()
 
     def _is_behind(self, number: int, cost: Usage) -> bool:
-        before = [claim for other, claim in self._claims.items() if other < number]
-        return bool(before) and self._ledger.shortfall(sum(before * AHEAD, cost)) is not None
+        before = [_to_its_end(claim) for other, claim in self._claims.items() if other < number]
+        return bool(before) and self._ledger.shortfall(sum(before, cost)) is not None
+
+
+def _to_its_end(turn: Usage) -> Usage:
+    """What the turns after one that costs this may cost: each also reads what the one before said,
+    so that they grow by as much."""
+    said = turn.completion_tokens / max(1, turn.prompt_tokens + turn.completion_tokens)
+    grown = AHEAD * (AHEAD + 1) // 2
+    more = Usage(
+        prompt_tokens=grown * turn.completion_tokens,
+        compute=math.ceil(grown * turn.compute * said),
+    )
+    return sum([turn] * AHEAD, more)

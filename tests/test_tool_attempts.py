@@ -296,6 +296,24 @@ async def test_where_there_is_not_enough_for_all_the_first_attempts_come_to_thei
     adds_up(solution, backend)
 
 
+async def test_nobody_overtakes_the_first_attempt_while_its_tools_run() -> None:
+    def deep(request: Request, index: int) -> Reply:
+        told = heard(request)
+        who = "first" if request.temperature == 0 else "other"
+        return answers(told[-1]) if len(told) == 3 else asks(("look", f"{who} {len(told)} {index}"))
+
+    @read_only
+    async def look(book: str) -> str:
+        """Look a book up."""
+        await asyncio.sleep(0.02 if book.startswith("first") else 0)
+        return "42"
+
+    plenty, _ = await solved(deep, [look], strategy="single_pass")
+    for more in (100, 200, 300, 400):
+        solution, _ = await solved(deep, [look], budget=plenty.receipt.spent.compute + more)
+        assert solution.candidates[0].answer == "42"
+
+
 async def test_the_first_wave_is_small_as_only_that_shows_what_an_attempt_costs() -> None:
     solution, _ = await solved(each_its_own, Library().tools[:1], strategy="self_consistency")
     first, *others = solution.receipt.steps
