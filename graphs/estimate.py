@@ -75,10 +75,17 @@ def self_report_request(state: State) -> Request:
 async def _cheap(context: Context, request: Request) -> bool:
     if await context.backend.supply(request) == 0:
         return False
-    left = context.ledger.unspent.compute
+    known = context.door.prompt_bound(request)
+    if known is not None and _is_cheap(context, request, known.tokens):
+        return True
     try:
-        price = await context.door.count_prompt(request) + request.max_tokens
+        return _is_cheap(context, request, await context.door.count_prompt(request))
     except (BackendError, BudgetExceeded):
         # The first purchase meets the same trouble, and is where it is told.
         return False
-    return left is None or price * context.backend.relative_cost <= MAX_SHARE * left
+
+
+def _is_cheap(context: Context, request: Request, prompt: int) -> bool:
+    left = context.ledger.unspent.compute
+    price = (prompt + request.max_tokens) * context.backend.relative_cost
+    return left is None or price <= MAX_SHARE * left

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from its_agent.backends.metered import MIN_TOKENS
+from its_agent.backends.fitting import MIN_TOKENS
 from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
 from its_agent.graphs.algorithms import ALGORITHMS

@@ -12,16 +12,15 @@ from its_agent.backends.protocol import Request
 from its_agent.errors import BackendError, BudgetExceeded
 from its_agent.events import Routed
 from its_agent.graphs.context import Context
+from its_agent.graphs.decision import decided
 from its_agent.graphs.expansions import root_intent
 from its_agent.graphs.forcing import first_requests
 from its_agent.graphs.intent import intent
 from its_agent.graphs.judging import scorer_named, unseen, worst_judging
 from its_agent.graphs.refine import draft_requests
 from its_agent.graphs.single_pass import buy_requests
-from its_agent.graphs.situation import situation_of
 from its_agent.graphs.state import Plain, State, Update, candidates_of, flat, note
 from its_agent.policy import Buy, Situation, Stop
-from its_agent.policy.judged import decide
 from its_agent.policy.protocol import SamplingPath
 
 FIRST_REQUESTS: Mapping[SamplingPath, Callable[[State, Context, Buy], list[Request]]] = {
@@ -34,21 +33,20 @@ FIRST_REQUESTS: Mapping[SamplingPath, Callable[[State, Context, Buy], list[Reque
 Next: TypeAlias = Literal[
     "single_pass", "attempts", "refine", "search", "thinking", "judging", "__end__"
 ]
-IN_VAIN = Stop(reason="no_gain", why="the last purchase could not be made")
 
 
 async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
     """Decide what to buy next, or to stop."""
     context = runtime.context
     try:
-        situation = await situation_of(state, context)
+        found = await decided(state, context)
     except (BackendError, BudgetExceeded) as trouble:
         reason = "backend_lost" if isinstance(trouble, BackendError) else context.door.interruption
-        return _stop(context, Stop(reason=reason, why=str(trouble)), number=len(state.steps) + 1)
-    fruitful = _fruitful(state, context)
-    decision = decide(context.strategy.policy, situation) if fruitful else IN_VAIN
+        why = Stop(reason=reason, why=str(trouble))
+        return _stop(context, why, Update(), number=len(state.steps) + 1)
+    decision, told = found.decision, _told(state, found.state)
     if isinstance(decision, Stop):
-        return _stop(context, decision)
+        return _stop(context, decision, told)
     context.emit(
         Routed,
         path=decision.path,
@@ -57,13 +55,18 @@ async def route(state: State, runtime: Runtime[Context]) -> Command[Next]:
         why=decision.why,
         model=context.model(decision.model).name,
     )
-    at_most = _at_most(decision, situation.of(decision.model))
+    at_most = _at_most(decision, found.situation.of(decision.model))
     update = Update(
         plan={**flat(decision), "at_most": at_most},
-        intent=await _intent(state, context, decision, at_most),
+        intent=await _intent(found.state, context, decision, at_most),
         bought=None,
     )
-    return Command(update=update, goto=decision.path)
+    return Command(update=update | told, goto=decision.path)
+
+
+def _told(before: State, after: State) -> Update:
+    """What has become known of the prompt."""
+    return Update() if after is before else Update(task=after.task)
 
 
 async def _intent(
@@ -81,20 +84,14 @@ async def _intent(
     return await intent(context, requests, model=decision.model)
 
 
-def _stop(context: Context, decision: Stop, *, number: int | None = None) -> Command[Next]:
+def _stop(
+    context: Context, decision: Stop, told: Update, *, number: int | None = None
+) -> Command[Next]:
     context.emit(Routed, path="stop", arm=decision.reason, samples=0, why=decision.why)
-    update = Update(plan=None, stopped_because=decision.reason)
+    update = Update(plan=None, stopped_because=decision.reason) | told
     if number is not None:
         update["notes"] = [note(number, decision.why)]
     return Command(update=update, goto="__end__")
-
-
-def _fruitful(state: State, context: Context) -> bool:
-    """Whether the last purchase brought anything at all; the same one would fail again."""
-    if not state.steps or state.steps[-1]["path"] == "judging":
-        return True
-    last = state.steps[-1]
-    return bool(last["spent"]["compute"] > 0) or last["model"] in context.lost
 
 
 def _at_most(decision: Buy, situation: Situation) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from its_agent.backends.bill import Sample
-from its_agent.backends.metered import MIN_TOKENS
+from its_agent.backends.fitting import MIN_TOKENS
 from its_agent.graphs.state import Plain, State
 from its_agent.search import Expansion, Search, SearchState, StepResult
 

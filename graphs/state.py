@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
+from its_agent.backends.protocol import PromptBound
 from its_agent.budget import Budget, Usage
 from its_agent.difficulty import Belief
 from its_agent.receipt import Step, StopReason
@@ -44,7 +45,8 @@ class State(Outcome):
     every superstep."""
 
     task: Plain
-    """What is asked for, which never changes; made by `new_state`."""
+    """What is asked for; made by `new_state`. Nothing of it changes, but that a bound of the
+    prompt's tokens gives way to their count."""
     belief: Plain = field(default_factory=lambda: Belief().to_plain())
     plan: Plain | None = None
     """The purchase that is about to be made, with the most it may cost; None in between."""
@@ -84,8 +86,13 @@ class State(Outcome):
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of the prompt of one sample, as it is usually put."""
+        """Tokens of the prompt of one sample, as it is usually put, or no fewer than those."""
         return int(self.task["prompt_tokens"])
+
+    @property
+    def prompt_is_bounded(self) -> bool:
+        """They are a bound, and not counted yet."""
+        return bool(self.task.get("prompt_is_bounded", False))
 
     @property
     def strategy(self) -> str:
@@ -129,9 +136,16 @@ def new_state(
     )
 
 
+def with_prompt(state: State, known: PromptBound) -> State:
+    """The state with what is known of its prompt."""
+    told = {"prompt_tokens": known.tokens, "prompt_is_bounded": not known.is_exact}
+    return replace(state, task={**state.task, **told})
+
+
 class Update(TypedDict, total=False):
     """What a node may change of the state."""
 
+    task: Plain
     belief: Plain
     plan: Plain | None
     intent: Plain | None

@@ -100,17 +100,29 @@ class Equipment:
         )
 
     async def met(
-        self, ledger: Ledger, stop: StopSignal, state: State, *, is_new: bool = True
+        self,
+        ledger: Ledger,
+        stop: StopSignal,
+        state: State,
+        *,
+        is_new: bool = True,
+        durable: bool = False,
     ) -> tuple[tuple[Met, ...], State]:
-        """Meet the backends, and check that the usual one can serve a new state within the
-        ledger."""
+        """Meet the backends, and check that the usual one can serve a new state within the ledger.
+        The prompt is counted for what compares prices by it, and for what is written down."""
         try:
             async with stop.guard(ledger.remaining.seconds):
                 met = await meet(self.backends)
                 if is_new:
                     room = met[0].offer.fingerprint.context_length
-                    thinking = self.settings.thinking
-                    state = await counted(state, met[0].backend, ledger, room, thinking=thinking)
+                    state = await counted(
+                        state,
+                        met[0].backend,
+                        ledger,
+                        room,
+                        thinking=self.settings.thinking,
+                        bounded=len(met) == 1 and not self.scorers and not durable,
+                    )
         except TimeoutError:
             raise BackendUnreachable(
                 "the backend did not say what it is before the solve had to end; "

@@ -17,6 +17,10 @@ SOLVE = "solve"
 SHARED = "shared"
 """Name of a ledger that several solves draw on."""
 
+PLENTY = 8
+"""How often a shared ledger must be able to pay for what is reserved with more than it needs, so
+that nobody else goes short of that."""
+
 T = TypeVar("T")
 
 
@@ -188,13 +192,23 @@ class Ledger:
             self._holders.add(task)
         return made, reservation
 
+    def has_at_once(self, cost: Usage) -> bool:
+        """Whether so much can be reserved at this moment with nobody in line before it, and PLENTY
+        times as much of what others share."""
+        if self._line.locked() or self.shortfall(cost) is not None:
+            return False
+        return self._parent is None or self._parent.has_at_once(sum([cost] * PLENTY, Usage()))
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Somebody is in line here or in a parent."""
+        above = self._parent is not None and self._parent._is_waited_for
+        return above or self._line.locked()
+
     def _at_once(self, fit: Fit[T]) -> tuple[T, Usage] | None:
-        """What fits now, where nobody waits here or in a parent; None sends to the line."""
-        ledger: Ledger | None = self
-        while ledger is not None:
-            if ledger._line.locked():
-                return None
-            ledger = ledger._parent
+        """What fits now, where nobody waits; None sends to the line."""
+        if self._is_waited_for:
+            return None
         try:
             return fit(self.remaining)
         except BudgetExceeded:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from its_agent.answers import infer_answer_type
-from its_agent.backends.metered import MIN_TOKENS
-from its_agent.backends.protocol import Backend, Request
+from its_agent.backends.fitting import MIN_TOKENS
+from its_agent.backends.protocol import Backend, PromptBound, Request, prompt_bound
 from its_agent.budget import Budget, Usage, compute_units
-from its_agent.errors import BudgetTooSmall, PromptTooLong
+from its_agent.errors import BudgetTooSmall, InvalidInput, PromptTooLong
 from its_agent.events import new_run_id
-from its_agent.graphs.state import State, new_state
+from its_agent.graphs.state import State, new_state, with_prompt
 from its_agent.ledger import Ledger
 from its_agent.prompts import ask, shown_first
 from its_agent.solution import AnswerType, Exemplar, Problem
@@ -39,18 +39,31 @@ async def counted(
     context_length: int | None,
     *,
     thinking: bool | None = None,
+    bounded: bool = False,
 ) -> State:
-    """Count the prompt. Raises PromptTooLong or BudgetTooSmall where not even one short answer is
-    possible."""
-    prompt = await backend.count_prompt(replace(_shortest(state), thinking=thinking))
+    """Count the prompt; with `bounded`, only where a bound of it that is known already leaves no
+    room. Raises PromptTooLong or BudgetTooSmall where not even one short answer is possible."""
+    asked = replace(_shortest(state), thinking=thinking)
+    known = prompt_bound(backend, asked) if bounded else None
+    if known is not None and _trouble(known.tokens, backend, ledger, context_length) is None:
+        return with_prompt(state, known)
+    prompt = await backend.count_prompt(asked)
     check_room(prompt, backend, ledger, context_length)
-    return replace(state, task={**state.task, "prompt_tokens": prompt})
+    return with_prompt(state, PromptBound(tokens=prompt, is_exact=True))
 
 
 def check_room(prompt: int, backend: Backend, ledger: Ledger, context_length: int | None) -> None:
     """Raise PromptTooLong or BudgetTooSmall where a prompt leaves no room for a short answer."""
+    trouble = _trouble(prompt, backend, ledger, context_length)
+    if trouble is not None:
+        raise trouble
+
+
+def _trouble(
+    prompt: int, backend: Backend, ledger: Ledger, context_length: int | None
+) -> InvalidInput | None:
     if context_length is not None and prompt + MIN_TOKENS > context_length:
-        raise PromptTooLong(
+        return PromptTooLong(
             f"the prompt has {prompt:,} tokens and the model's context {context_length:,}; at "
             f"least {MIN_TOKENS} must be left for the answer: shorten the problem"
         )
@@ -59,11 +72,12 @@ def check_room(prompt: int, backend: Backend, ledger: Ledger, context_length: in
     )
     least = Usage(prompt_tokens=prompt, completion_tokens=MIN_TOKENS, requests=1, compute=price)
     shortfall = ledger.shortfall(least, ledger.unspent)
-    if shortfall is not None:
-        raise BudgetTooSmall(
-            f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
-            f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
-        )
+    if shortfall is None:
+        return None
+    return BudgetTooSmall(
+        f"{shortfall}: one call with this prompt ({prompt:,} tokens) and an answer of at "
+        f"least {MIN_TOKENS} tokens needs {price:,} compute units; raise the budget"
+    )
 
 
 def _answer_type(problem: Problem) -> AnswerType:

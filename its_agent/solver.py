@@ -57,7 +57,8 @@ class Solver(Equipment):
                 )
         ledger = self.ledger(budget, options)
         stop = options.stop or StopSignal()
-        met, state = await self.met(ledger, stop, state)
+        durable = options.thread_id is not None
+        met, state = await self.met(ledger, stop, state, durable=durable)
         context = self.context(
             ledger, met, stop, options, notes, checks=checks, run_id=state.run_id
         )

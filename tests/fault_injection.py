@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from foretelling import ForetellingBackend
 from virtual_time import in_virtual_time
 
 from its_agent import Agent, Budget, Ledger, Solution, StopSignal, Usage
@@ -65,6 +66,8 @@ class Case:
     end_after: float
     chunk: int
     cost: float
+    foretells: bool
+    """The engine's backend knows bounds of prompts that it has not counted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +117,7 @@ def case(seed: int) -> Case:
         end_after=draw.uniform(0, 30),
         chunk=draw.choice((8, 32, 128)),
         cost=draw.choice((1.0, 1.0, 0.3, 2.5)),
+        foretells=draw.random() < 0.5,
     )
 
 
@@ -153,7 +157,7 @@ def _fault(draw: random.Random) -> Fault:
 
 async def check(case: Case) -> None:
     """Run a case; raises AssertionError where a promise is broken."""
-    inner = ScriptedBackend(
+    inner = (ForetellingBackend if case.foretells else ScriptedBackend)(
         lambda request, index: case.replies[index % len(case.replies)],
         relative_cost=case.cost,
         capabilities=case.capabilities,
@@ -161,6 +165,8 @@ async def check(case: Case) -> None:
         chunk_tokens=case.chunk,
         abort_lag=ABORT_LAG,
     )
+    if isinstance(inner, ForetellingBackend):
+        await inner.meet()
     disobedience = Disobedience(schedule=case.faults, chunk=case.chunk)
     backend = FaultyBackend(inner, disobedience)
     clock = asyncio.get_running_loop().time

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from its_agent import Budget, Prices, StopSignal, Usage
 from its_agent.budget import compute_units
 from its_agent.errors import BudgetExceeded, InvalidBudget
-from its_agent.ledger import Fit, Ledger, Remaining
+from its_agent.ledger import PLENTY, Fit, Ledger, Remaining
 
 
 def cost(compute: int, **more: int) -> Usage:
@@ -172,6 +172,29 @@ async def test_who_waits_is_served_in_order_even_where_a_later_one_would_fit() -
             await asyncio.sleep(0)
     assert order == [60, 90, 10, 30]
     assert ledger.held == Usage()
+
+
+async def test_what_is_had_at_once_is_free_here_and_plenty_of_what_is_shared() -> None:
+    shared = Ledger(Budget(compute=10 * PLENTY))
+    scope = shared.scope(Budget(compute=12), name="solve")
+    assert scope.has_at_once(cost(10))
+    assert not scope.has_at_once(cost(11))
+    assert shared.has_at_once(cost(11))
+    taken = scope.reserve(cost(12), "generate")
+    assert not scope.has_at_once(cost(1))
+    taken.settle(cost(0))
+    assert scope.has_at_once(cost(1))
+
+
+async def test_nothing_is_had_at_once_while_somebody_waits() -> None:
+    ledger = Ledger(Budget(compute=100))
+    held = ledger.reserve(cost(60), "generate")
+    waiting = asyncio.create_task(spend(ledger, 50, []))
+    await asyncio.sleep(0)
+    assert not ledger.has_at_once(cost(1))
+    held.settle(cost(0))
+    await waiting
+    assert ledger.has_at_once(cost(1))
 
 
 async def test_a_waiter_that_gives_up_leaves_the_line() -> None:

@@ -11,7 +11,8 @@ from its_agent import Budget
 from its_agent.backends import Delta, Offer, Reply, Request, ScriptedBackend, StreamItem, Tokens
 from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import Fault, FaultyBackend, Schedule
-from its_agent.backends.metered import MIN_TOKENS, MeteredBackend
+from its_agent.backends.fitting import MIN_TOKENS
+from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import ALL_CAPABILITIES
 from its_agent.backends.retry import TRIES_BUSY
 from its_agent.errors import (

@@ -13,7 +13,8 @@ from its_agent.bench.workload import instant_server
 async def test_the_overhead_is_told_for_both_kinds_of_prompts_and_both_transports() -> None:
     seen = await measure_overhead(rounds=1, solves=3, at_once=(5, 10))
     assert 0 < seen.bare_aiohttp_ms < seen.known_prompt_ms < 1000
-    assert 0 < seen.bare_httpx_ms < seen.new_prompt_ms < 1000
+    assert 0 < seen.bare_httpx_ms < seen.counted_prompt_ms < 1000
+    assert 0 < seen.bare_aiohttp_ms < seen.new_prompt_ms < 1000
     assert min(*seen.solves_a_second, *seen.memory_mib) > 0
 
 
@@ -40,7 +41,8 @@ def test_the_page_names_every_figure_that_was_measured() -> None:
     overhead = {
         "rounds": 7,
         "solves_a_round": 100,
-        "new_prompt_ms": 3.0,
+        "counted_prompt_ms": 3.0,
+        "new_prompt_ms": 2.6,
         "known_prompt_ms": 2.4,
         "bare_httpx_ms": 2.0,
         "bare_aiohttp_ms": 1.5,
@@ -72,6 +74,8 @@ def test_the_page_names_every_figure_that_was_measured() -> None:
     )
     for figure in (
         "| 2.40 | 1.20 | 1.60 |",
+        "its prompt new | 2.60 |",
+        "counts it first | 3.00 |",
         "410 solves",
         "19,900",
         "**0.980**",

@@ -113,7 +113,7 @@ class Bill:
         self, relative_cost: float, request: Request, prompt: int, *, read: bool, exact: bool
     ) -> None:
         """`read` says that the prompt was sent before, `exact` that it was counted and not
-        estimated."""
+        estimated or bounded."""
         self.prompt = prompt
         self.reported: Tokens | None = None
         self.turned_away = False
@@ -122,9 +122,14 @@ class Bill:
         self._relative_cost = relative_cost
         self._request = request
         self._read_before = read
-        self._exact_prompt = exact
+        self.prompt_is_exact = exact
+        """The prompt's tokens are counted."""
         self._started = time.monotonic()
         self._streams = [Stream(stop=request.stop) for _ in range(request.n)]
+
+    def counted(self, prompt: int) -> None:
+        """Take the prompt's count, which was not known when the request was sent."""
+        self.prompt, self.prompt_is_exact = prompt, True
 
     def take(self, delta: Delta) -> Sample | None:
         """Note a piece, and return the sample where the piece ends it.
@@ -184,7 +189,7 @@ class Bill:
         """Tokens of the price that nobody counted."""
         if self.reported is not None or self._is_free:
             return 0
-        prompt = 0 if self._exact_prompt else self.prompt
+        prompt = 0 if self.prompt_is_exact else self.prompt
         return prompt + sum(s.tokens for s in self._streams if s.estimated or self.ended)
 
     @property
@@ -202,7 +207,7 @@ class Bill:
         said: list[str] = []
         if not self._counted <= told.completion <= self._most:
             said.append(f"{told.completion} generated tokens where {self._counted} were seen")
-        if (self._exact_prompt and told.prompt != self.prompt) or told.prompt > self.prompt:
+        if (self.prompt_is_exact and told.prompt != self.prompt) or told.prompt > self.prompt:
             said.append(f"{told.prompt} prompt tokens where {self.prompt} were counted")
         return tuple(f"the server reported {what}" for what in said)
 
@@ -216,7 +221,7 @@ class Bill:
         told = self.reported
         completion = max(min(told.completion, self._most), self._counted)
         prompt = self.prompt
-        if not self._exact_prompt and 0 < told.prompt < prompt:
+        if not self.prompt_is_exact and 0 < told.prompt < prompt:
             prompt = told.prompt
         return self._priced(prompt, min(self._cached(told), prompt), completion)
 

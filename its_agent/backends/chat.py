@@ -129,6 +129,7 @@ class ChatReader:
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self._usage: UsageCount | None = None
+        self._prompts_told: set[int] = set()
         self._done = False
 
     def read(self, event: str) -> Iterable[Delta]:
@@ -140,6 +141,8 @@ class ChatReader:
         self.system_fingerprint = chunk.system_fingerprint or self.system_fingerprint
         if not chunk.choices:
             self._usage = chunk.usage or self._usage
+        if chunk.usage is not None:
+            self._prompts_told.add(chunk.usage.prompt_tokens)
         counted = chunk.usage if len(chunk.choices) == 1 else None
         deltas = (
             self._delta(choice, counted, event)
@@ -152,6 +155,12 @@ class ChatReader:
     def is_whole(self) -> bool:
         """Nothing more is to come, although the server may keep the connection open."""
         return self._usage is not None and len(self._finished) == self._request.n
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Tokens of the prompt as every event has them that tells any; None where there is none, or
+        they disagree."""
+        return next(iter(self._prompts_told)) if len(self._prompts_told) == 1 else None
 
     def tokens(self) -> Tokens | None:
         """The engine's count of the whole request; None where it told none.

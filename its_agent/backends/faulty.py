@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal, TypeAlias
 
-from its_agent.backends.protocol import Backend, Capability, Offer, Request, StreamItem, Tokens
+from its_agent.backends.protocol import (
+    Backend,
+    Capability,
+    Offer,
+    PromptBound,
+    Request,
+    StreamItem,
+    Tokens,
+    prompt_bound,
+)
 from its_agent.errors import (
     BackendGarbled,
     BackendLost,
@@ -80,6 +89,10 @@ class FaultyBackend:
     async def count_prompt(self, request: Request) -> int:
         """Count as the inner backend does."""
         return await self._inner.count_prompt(request)
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """Tell what the inner backend knows of the prompt's length."""
+        return prompt_bound(self._inner, request)
 
     async def supply(self, request: Request) -> int | None:
         """Say how many samples the inner backend has."""

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
 from its_agent.backends.bill import Bill, Sample
+from its_agent.backends.fitting import Fitting
 from its_agent.backends.meter import Meter
-from its_agent.backends.protocol import Backend, Capability, Offer, Request, Revivable, Tokens
+from its_agent.backends.protocol import (
+    Backend,
+    Capability,
+    Offer,
+    PromptBound,
+    Request,
+    Revivable,
+    Tokens,
+    prompt_bound,
+)
 from its_agent.backends.purchase import EndOfTime, Interruption, Purchase, Read
 from its_agent.backends.retry import Retry, next_try
 from its_agent.backends.telling import said, tell_bill, tell_request
-from its_agent.budget import Usage, compute_units
+from its_agent.budget import Usage
 from its_agent.errors import (
     BackendError,
     BackendLost,
@@ -33,10 +42,12 @@ from its_agent.stop_signal import StopSignal
 
 T = TypeVar("T")
 
-MIN_TOKENS = 16
-"""A sample is not bought with less room than this, unless the request itself asks for less."""
 ROOMY_CONTEXT = 1 << 20
 """Taken for the context of a backend that does not tell it."""
+
+ALONE = ("estimate", "generate")
+"""Purposes whose requests have the ledger to themselves, or were planned to fit side by side with
+their prompts' bounds; of others one would hold back what another is about to need."""
 
 Watch: TypeAlias = Callable[[Sample], None]
 """Sees every sample as it ends, before its request does."""
@@ -61,7 +72,11 @@ class MeteredBackend:
         self._ledger = ledger
         self._emit = emit
         self._offer = offer
-        self._context = offer.fingerprint.context_length or ROOMY_CONTEXT
+        self._fitting = Fitting(
+            ledger=ledger,
+            context=offer.fingerprint.context_length or ROOMY_CONTEXT,
+            relative_cost=backend.relative_cost,
+        )
         self._stop = stop or StopSignal()
 
     def within(self, scope: Ledger) -> MeteredBackend:
@@ -163,12 +178,16 @@ class MeteredBackend:
     async def price(self, request: Request) -> Usage:
         """What the request costs at most, whatever is left. Raises BudgetExceeded when the time is
         up, and the BackendError of a backend that cannot count."""
-        return self._worst(await self.count_prompt(request), request)
+        return self._fitting.worst(await self.count_prompt(request), request)
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """What is known of a prompt's length without asking; None where nothing is."""
+        return prompt_bound(self._backend, request)
 
     async def worst(self, request: Request) -> Usage:
         """What the request would reserve now. Raises what `buy` raises before it sends it."""
         prompt = await self.count_prompt(request)
-        return self._fit(prompt, request, self._ledger.remaining)[1]
+        return self._fitting.fit(prompt, request, self._ledger.remaining)[1]
 
     async def buy(
         self,
@@ -244,22 +263,23 @@ class MeteredBackend:
         decided = decided or StopSignal()
         try:
             async with self._stop.guard(self._ledger.remaining.seconds), decided.guard():
-                prompt = await self._backend.count_prompt(request)
-                offer = await self._backend.offer()
-                fit = partial(self._fit, prompt, request)
+                model = (await self._backend.offer()).fingerprint.model
+                known = self._roomy(request, purpose)
+                prompt = known or await self._counted(request)
+                fit = partial(self._fitting.fit, prompt.tokens, request)
                 request, reservation = await self._ledger.acquire(fit, purpose)
                 seen = hash_of(request)
                 bill = Bill(
                     self._backend.relative_cost,
                     request,
-                    prompt,
+                    prompt.tokens,
                     read=seen in self.meter.read,
-                    exact="count_prompt" in offer.capabilities,
+                    exact=prompt.is_exact,
                 )
-                tell_request(
-                    self._emit, number, request, purpose=purpose, model=offer.fingerprint.model
-                )
+                tell_request(self._emit, number, request, purpose=purpose, model=model)
                 await self._consume(request, seen, bill, reservation, number, watch)
+                if known is not None and not known.is_exact:
+                    await self._counted_after_all(request)
         except TimeoutError:
             interrupted = self._interruption(decided)
         except BackendError as error:
@@ -282,6 +302,28 @@ class MeteredBackend:
             interrupted=interrupted,
             notes=bill.disputes,
         )
+
+    def _roomy(self, request: Request, purpose: str) -> PromptBound | None:
+        """What is known of the prompt, where it decides nothing: the request fits as it is."""
+        known = self.prompt_bound(request)
+        if known is None or known.is_exact:
+            return known
+        # Without `n` samples are bought side by side that were planned as one request.
+        is_alone = purpose in ALONE and self.can("n")
+        return known if is_alone and self._fitting.fits_whole(known.tokens, request) else None
+
+    async def _counted(self, request: Request) -> PromptBound:
+        tokens = await self._backend.count_prompt(request)
+        offer = await self._backend.offer()
+        return PromptBound(tokens=tokens, is_exact="count_prompt" in offer.capabilities)
+
+    async def _counted_after_all(self, request: Request) -> None:
+        """Ask for the count that a whole answer has not told; where none is to be had the bound is
+        charged, as an estimate."""
+        known = self.prompt_bound(request)
+        if known is None or not known.is_exact:
+            with suppress(BackendError):
+                await self._backend.count_prompt(request)
 
     async def _consume(
         self,
@@ -327,6 +369,10 @@ class MeteredBackend:
         number: int,
         failure: BackendError | None,
     ) -> None:
+        if not bill.prompt_is_exact:
+            known = self.prompt_bound(request)
+            if known is not None and known.is_exact:
+                bill.counted(known.tokens)
         usage = bill.usage
         reservation.settle(usage)
         self.meter.count(
@@ -347,49 +393,6 @@ class MeteredBackend:
         left = self._ledger.remaining.seconds
         return BudgetExceeded(
             limit="seconds", requested=0, remaining=left or 0, scope=self._ledger.name
-        )
-
-    def _fit(self, prompt: int, request: Request, left: Remaining) -> tuple[Request, Usage]:
-        least = min(MIN_TOKENS, request.max_tokens)
-        room = self._context - prompt
-        if room < least:
-            raise PromptTooLong(
-                f"the prompt has {prompt:,} tokens and the model's context {self._context:,}; "
-                f"at least {least} must be left for the answer: shorten the problem"
-            )
-        request = replace(request, max_tokens=min(request.max_tokens, room))
-        while request.n > 1 and self._shortfall(prompt, request, left):
-            request = replace(request, n=request.n - 1)
-        if self._shortfall(prompt, request, left):
-            request = self._shorter(prompt, request, least, left)
-        return request, self._worst(prompt, request)
-
-    def _shorter(self, prompt: int, request: Request, least: int, left: Remaining) -> Request:
-        shortfall = self._shortfall(prompt, replace(request, max_tokens=least), left)
-        if shortfall is not None:
-            raise shortfall
-        longest = bisect_left(
-            range(least + 1, request.max_tokens + 1),
-            True,
-            key=lambda m: self._shortfall(prompt, replace(request, max_tokens=m), left) is not None,
-        )
-        return replace(request, max_tokens=least + longest)
-
-    def _shortfall(self, prompt: int, request: Request, left: Remaining) -> BudgetExceeded | None:
-        return self._ledger.shortfall(self._worst(prompt, request), left)
-
-    def _worst(self, prompt: int, request: Request) -> Usage:
-        completion = request.n * request.max_tokens
-        return Usage(
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            requests=1,
-            compute=compute_units(
-                prompt=prompt,
-                cached=0,
-                completion=completion,
-                relative_cost=self._backend.relative_cost,
-            ),
         )
 
 

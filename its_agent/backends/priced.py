@@ -6,7 +6,14 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
-from its_agent.backends.protocol import Backend, Offer, Request, StreamItem
+from its_agent.backends.protocol import (
+    Backend,
+    Offer,
+    PromptBound,
+    Request,
+    StreamItem,
+    prompt_bound,
+)
 from its_agent.errors import InvalidOption
 
 _SIZE = re.compile(r"(?<![a-z\d.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z\d])", re.I)
@@ -27,6 +34,10 @@ class Priced:
     async def count_prompt(self, request: Request) -> int:
         """Count the request's prompt tokens."""
         return await self.backend.count_prompt(request)
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """Tell what is known of the prompt's length."""
+        return prompt_bound(self.backend, request)
 
     async def supply(self, request: Request) -> int | None:
         """Say how many samples of this kind are to be had."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
+from functools import cache
+from typing import Any, Literal, Protocol, TypeAlias, TypeGuard, get_args, runtime_checkable
 
 from its_agent.receipt import Fingerprint
 from its_agent.solution import Message
@@ -144,3 +145,37 @@ class Revivable(Protocol):
         """Bring the engine back if it is dead; False where it lives, or has been brought back as
         often as it may. Raises a BackendError where that fails."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptBound:
+    """What is known of a prompt's length before anybody is asked."""
+
+    tokens: int
+    """Its tokens, or no fewer than those."""
+    is_exact: bool
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """A backend that knows something of how long a prompt is without asking its server."""
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """Tell the prompt's tokens where they are known, else no fewer than they can be; None where
+        nothing is known."""
+        ...
+
+
+def prompt_bound(backend: Backend, request: Request) -> PromptBound | None:
+    """What a backend knows of a prompt's length without asking its server, if anything."""
+    return backend.prompt_bound(request) if _foretells(backend) else None
+
+
+def _foretells(backend: Backend) -> TypeGuard[Foretelling]:
+    return _is_foretelling(type(backend))
+
+
+@cache
+def _is_foretelling(kind: type) -> bool:
+    # Asked of a protocol this takes tens of microseconds.
+    return issubclass(kind, Foretelling)

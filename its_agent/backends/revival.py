@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from its_agent.backends.embedded import EmbeddedServer
-from its_agent.backends.protocol import Offer, Request, StreamItem
+from its_agent.backends.protocol import Offer, PromptBound, Request, StreamItem
 from its_agent.backends.readiness import alive, answers
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import BackendLost, EngineError
@@ -49,6 +49,10 @@ class EmbeddedBackend:
     async def count_prompt(self, request: Request) -> int:
         """Count the request's prompt tokens."""
         return await self._inner.count_prompt(request)
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """Tell what is known of the prompt's length; nothing right after a new start."""
+        return self._inner.prompt_bound(request)
 
     async def supply(self, request: Request) -> int | None:
         """An engine has no end of samples."""

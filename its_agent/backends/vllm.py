@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -16,8 +14,15 @@ from its_agent.backends.chat import ChatReader, chat_body, prompt_body
 from its_agent.backends.connection import Connection, check_positive, checked_headers
 from its_agent.backends.endpoint import Endpoint
 from its_agent.backends.estimate import estimate_prompt
+from its_agent.backends.prompt_counts import PromptCounts
 from its_agent.backends.prompt_logprobs import read_prompt, tokenized_text
-from its_agent.backends.protocol import ALL_CAPABILITIES, Offer, Request, StreamItem
+from its_agent.backends.protocol import (
+    ALL_CAPABILITIES,
+    Offer,
+    PromptBound,
+    Request,
+    StreamItem,
+)
 from its_agent.backends.sampling import checked_sampling
 from its_agent.backends.server import ModelServer
 from its_agent.backends.text_reader import TextRead, TextTokens
@@ -31,7 +36,6 @@ SILENCE_SECONDS = 600.0
 """Long enough for a request that waits in the engine's queue."""
 LINGER_SECONDS = 1.0
 """How long the end of the connection is waited for once the answer is whole."""
-_COUNTS_KEPT = 4_096
 _NO_PAGE = (404, 405, 501)
 _REFUSALS = (400, 422)
 _UNABLE: Mapping[str, re.Pattern[str]] = {
@@ -93,7 +97,7 @@ class VLLMBackend:
         self._dtype = dtype
         self._offer: Offer | None = None
         self._system_fingerprint: str | None = None
-        self._counts: OrderedDict[bytes, int] = OrderedDict()
+        self._counts = PromptCounts()
         self._lacks: set[str] = set()
 
     def __repr__(self) -> str:
@@ -127,22 +131,22 @@ class VLLMBackend:
         return self._offer
 
     async def count_prompt(self, request: Request) -> int:
-        """Count the request's prompt tokens by `/tokenize`, chat template included; estimate them
-        where the server has no such page."""
+        """Count the request's prompt tokens by `/tokenize`, chat template included, unless they are
+        known; estimate them where the server has no such page."""
         if "count_prompt" in self._lacks:
             return estimate_prompt(request.messages, request.tools)
-        prompt = (request.messages, request.tools, request.continue_partial, request.thinking)
-        known_by = repr(prompt).encode()
-        key = hashlib.blake2b(known_by, digest_size=16).digest()
-        if key not in self._counts:
+        count = self._counts.of(request)
+        if count is None:
             count = await self._tokenize(prompt_body(request, self._template))
             if count is None:
                 return estimate_prompt(request.messages, request.tools)
-            self._counts[key] = count
-        self._counts.move_to_end(key)
-        if len(self._counts) > _COUNTS_KEPT:
-            self._counts.popitem(last=False)
-        return self._counts[key]
+            self._counts.keep(request, count)
+        return count
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """Tell the prompt's tokens where they are known, else a bound that follows from a prompt
+        that was counted and differs in the last message alone."""
+        return self._counts.bound(request)
 
     async def supply(self, request: Request) -> int | None:
         """An engine has no end of samples."""
@@ -162,13 +166,17 @@ class VLLMBackend:
         answer = self._connection.events("/v1/chat/completions", named, refuse=refuse)
         reader = ChatReader(request, self._endpoint)
         calls = WrittenCalls() if may_call(request) else None
-        async with aclosing(answer) as events:
-            async for event in events:
-                for delta in reader.read(event):
-                    yield calls.read(delta) if calls else delta
-                if reader.is_whole:
-                    await _drained(events)
-                    break
+        try:
+            async with aclosing(answer) as events:
+                async for event in events:
+                    for delta in reader.read(event):
+                        yield calls.read(delta) if calls else delta
+                    if reader.is_whole:
+                        await _drained(events)
+                        break
+        finally:
+            if reader.prompt_tokens is not None:
+                self._counts.told(request, reader.prompt_tokens)
         self._system_fingerprint = reader.system_fingerprint or self._system_fingerprint
         tokens = reader.tokens()
         if tokens is not None:

@@ -24,6 +24,7 @@ from its_agent.bench.workload import (
     JSON,
     MAX_TOKENS,
     QUESTION,
+    TIGHT,
     body_of,
     chat_url,
     four_samples,
@@ -43,8 +44,12 @@ class Overhead:
 
     rounds: int
     solves_a_round: int
+    counted_prompt_ms: float
+    """A prompt never seen before, which the server is asked to count first, as the budget is so
+    tight that its length decides what is bought."""
     new_prompt_ms: float
-    """A prompt never seen before, which the server is asked to count first."""
+    """A prompt never seen before with room for as many samples whatever its length: its count is
+    told by the answer's usage."""
     known_prompt_ms: float
     bare_httpx_ms: float
     """A graph of as many supersteps that does nothing but make the request, through httpx."""
@@ -66,6 +71,9 @@ async def measure_overhead(
         address = stack.enter_context(instant_server())
         agent = await stack.enter_async_context(four_samples(address))
 
+        async def counted_prompt() -> None:
+            await agent.asolve(f"{QUESTION} ({next(fresh)})", max_compute_budget=TIGHT)
+
         async def new_prompt() -> None:
             await agent.asolve(f"{QUESTION} ({next(fresh)})", max_compute_budget=BUDGET)
 
@@ -73,6 +81,7 @@ async def measure_overhead(
             await agent.asolve(QUESTION, max_compute_budget=BUDGET)
 
         kinds: dict[str, Once] = {
+            "counted_prompt": counted_prompt,
             "new_prompt": new_prompt,
             "known_prompt": known_prompt,
             "bare_httpx": await stack.enter_async_context(_bare_httpx(address)),

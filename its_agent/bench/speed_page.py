@@ -65,8 +65,11 @@ def _overhead(seen: dict[str, Any]) -> list[str]:
     rows = {
         "bare graph and request, through httpx": "bare_httpx_ms",
         "bare graph and request, through aiohttp": "bare_aiohttp_ms",
-        "a solve, its prompt counted before": "known_prompt_ms",
-        "a solve, its prompt new and counted by the server first": "new_prompt_ms",
+        "a solve, its prompt met before": "known_prompt_ms",
+        "a solve, its prompt new": "new_prompt_ms",
+        "a solve, its prompt new and its budget so tight that the server counts it first": (
+            "counted_prompt_ms"
+        ),
     }
     before, between, after = seen["memory_mib"]
     (few, many), (with_few, with_many) = seen["at_once"], seen["solves_a_second"]

@@ -15,13 +15,16 @@ from its_agent.answers import infer_answer_type
 from its_agent.backends.chat import chat_body
 from its_agent.backends.connection import encoded
 from its_agent.backends.protocol import Request
+from its_agent.bench.instant_server import PROMPT
 from its_agent.budget import Budget
 from its_agent.prompts import ask
 
 SAMPLES = 4
-MAX_TOKENS = 64
-BUDGET = Budget(compute=60 + SAMPLES * MAX_TOKENS, requests=1)
-"""Pays for one request of four samples on the instant server."""
+MAX_TOKENS = 512
+TIGHT = Budget(compute=PROMPT + SAMPLES * MAX_TOKENS, requests=1)
+"""Pays for one request of four samples on the instant server, to the token."""
+BUDGET = Budget(compute=(SAMPLES + 1) * MAX_TOKENS - 1, requests=1)
+"""Pays for as many, whatever the length of a prompt of fewer than MAX_TOKENS tokens."""
 QUESTION = "How many eggs are there in 3 boxes of 6?"
 JSON = {"Content-Type": "application/json"}
 
@@ -43,7 +46,7 @@ def instant_server(*, tokens: int = 40, rate: float | None = None) -> Generator[
 
 @asynccontextmanager
 async def four_samples(address: str) -> AsyncGenerator[Agent]:
-    """An agent that takes four samples in one request where BUDGET is all there is."""
+    """An agent that takes four samples in one request where BUDGET or TIGHT is all there is."""
     async with Agent(address, strategy="self_consistency", max_tokens=MAX_TOKENS) as agent:
         yield agent
 

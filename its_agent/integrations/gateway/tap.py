@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from its_agent.backends.protocol import Backend, Delta, Offer, Request, StreamItem
+from its_agent.backends.protocol import (
+    Backend,
+    Delta,
+    Offer,
+    PromptBound,
+    Request,
+    StreamItem,
+    prompt_bound,
+)
 from its_agent.errors import BackendLost
 from its_agent.thinking.tags import OPEN
 
@@ -40,6 +48,10 @@ class Tap:
     async def count_prompt(self, request: Request) -> int:
         """Count the request's prompt tokens."""
         return await self._inner.count_prompt(request)
+
+    def prompt_bound(self, request: Request) -> PromptBound | None:
+        """Tell what is known of the prompt's length."""
+        return prompt_bound(self._inner, request)
 
     async def supply(self, request: Request) -> int | None:
         """Say how many samples are to be had."""
