@@ -31,6 +31,7 @@ HEAD = """\
 | variable | what it holds |
 |---|---|
 | `ITS_BASE_URL` | the server that `Agent()` asks, and commands without `--base-url` |
+| `ITS_API_KEY` | the key of that server, or of the one at `--base-url` |
 | `ITS_HOME` | the folder of models, logs and traces; else `its_agent` in the cache folder |
 | `ITS_GATEWAY_KEYS` | API keys of `its-agent serve`, with commas between them |
 """

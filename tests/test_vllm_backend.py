@@ -30,6 +30,7 @@ from fake_vllm import (
     total,
 )
 
+from its_agent.backends.connect import connect
 from its_agent.backends.protocol import Delta, Tokens
 from its_agent.backends.sse import EventDecoder
 from its_agent.backends.vllm import VLLMBackend
@@ -315,3 +316,19 @@ def test_a_header_on_two_lines_is_refused_without_its_value() -> None:
     with pytest.raises(InvalidOption, match="'X-Key' must be printable") as caught:
         VLLMBackend(ADDRESS, headers={"X-Key": "se\ncret"})
     assert "cret" not in str(caught.value)
+
+
+async def test_the_key_of_the_environment_goes_to_the_address_of_the_environment_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = serving()
+    async with listening(server) as address:
+        monkeypatch.setenv("ITS_API_KEY", "sesame")
+        monkeypatch.setenv("ITS_BASE_URL", address)
+        for named in (address, None):
+            backend = connect(named)
+            assert isinstance(backend, VLLMBackend)
+            async with aclosing(backend):
+                await backend.offer()
+    keys = [headers.get("Authorization") for headers in server.headers]
+    assert keys == [None, None, "Bearer sesame", "Bearer sesame"]

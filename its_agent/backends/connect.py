@@ -14,6 +14,8 @@ from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import InvalidOption, NoEngine
 
 BASE_URL_VARIABLE = "ITS_BASE_URL"
+API_KEY_VARIABLE = "ITS_API_KEY"
+"""The key of the server at that address, or at a command's `--base-url`; others never get it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,8 @@ def connect_all(backend: object) -> tuple[Named, ...]:
 
 
 def connect(backend: object) -> Backend:
-    """Read a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, else a running
-    embedded engine.
+    """Read a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, its key in
+    ITS_API_KEY, else a running embedded engine.
 
     Starts and downloads nothing. Raises NoEngine, which says how to get one, and InvalidOption.
     """
@@ -83,7 +85,7 @@ def connect(backend: object) -> Backend:
         return _of_chat_model(backend)
     address = os.environ.get(BASE_URL_VARIABLE)
     if address:
-        return VLLMBackend(address)
+        return VLLMBackend(address, api_key=os.environ.get(API_KEY_VARIABLE))
     server = running_server()
     if server is None:
         raise NoEngine(

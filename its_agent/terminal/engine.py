@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from its_agent.terminal.progress import shown_progress
 if TYPE_CHECKING:
     from its_agent.backends.embedded import EmbeddedServer
     from its_agent.backends.protocol import Backend
+    from its_agent.backends.vllm import VLLMBackend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +36,15 @@ class Engine:
             from its_agent.backends.revival import EmbeddedBackend
 
             return EmbeddedBackend(self.server, self.start)
+        return self.reader(self.model)
+
+    def reader(self, model: str | None) -> VLLMBackend:
+        """A backend that can read texts, too, of this model at the address."""
+        from its_agent.backends.connect import API_KEY_VARIABLE
         from its_agent.backends.vllm import VLLMBackend
 
-        return VLLMBackend(self.base_url, model=self.model)
+        key = os.environ.get(API_KEY_VARIABLE) if self.server is None else None
+        return VLLMBackend(self.base_url, model=model, api_key=key)
 
 
 @contextmanager

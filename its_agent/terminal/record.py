@@ -164,11 +164,10 @@ async def _read(
     out: Path,
     concurrency: int,
 ) -> None:
-    from its_agent.backends.vllm import VLLMBackend
     from its_agent.bench.pool_recording import record_readings
 
     task = bar.add_task("samples", total=len(conversations))
-    async with aclosing(VLLMBackend(place.base_url, model=model)) as reader:
+    async with aclosing(place.reader(model)) as reader:
         await record_readings(
             conversations,
             reader,
