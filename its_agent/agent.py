@@ -20,7 +20,8 @@ from its_agent.backends.connect import connect_all
 from its_agent.backends.protocol import Backend
 from its_agent.batch import solve_each
 from its_agent.budget import DEFAULT_COMPUTE, Budget, Prices
-from its_agent.calling import policy_for_calls
+from its_agent.calling.rounds import solve_with_tools
+from its_agent.calling.turn import policy_for_calls
 from its_agent.difficulty import SOURCES
 from its_agent.equality import AnswerEquality
 from its_agent.errors import InvalidOption, ItsAgentError, SolveFailed
@@ -47,7 +48,6 @@ from its_agent.run_options import RunOptions
 from its_agent.solution import Exemplar, Message, Problem, Solution
 from its_agent.solver import Solver
 from its_agent.stop_signal import StopSignal
-from its_agent.tool_rounds import solve_with_tools
 from its_agent.tools import tools_of
 from its_agent.verifiers import Examiner, Scorer, Verifier, Witness
 from its_agent.within import within

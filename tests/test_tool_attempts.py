@@ -18,11 +18,11 @@ from its_agent.backends import VLLMBackend
 from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.budget import Usage
+from its_agent.calling.seniority import Seniority
 from its_agent.errors import BackendRefused
 from its_agent.event_lines import line
 from its_agent.events import Event, Requested, Sampled, Solved, Started, ToolRan
 from its_agent.ledger import Ledger
-from its_agent.seniority import Seniority
 from its_agent.tool_calls import ToolCall
 from its_agent.tools import read_only
 from its_agent.trace.story import story

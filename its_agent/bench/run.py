@@ -24,7 +24,7 @@ from its_agent.bench.runs import Run, RunKey, failed_run, solved_run
 from its_agent.bench.seats import Seats
 from its_agent.bench.variant import agent_options
 from its_agent.budget import Budget
-from its_agent.calling import call, request_with_tools
+from its_agent.calling.turn import call, request_with_tools
 from its_agent.difficulty.profile import Profile
 from its_agent.errors import BackendLost, InvalidInput, SolveFailed
 from its_agent.receipt import Fingerprint, Receipt

@@ -12,8 +12,8 @@ from its_agent.backends.langchain import LangChainBackend
 from its_agent.backends.protocol import Backend, Request
 from its_agent.backends.sampling import SAMPLING_SETTINGS, checked_sampling
 from its_agent.budget import Budget
-from its_agent.call_votes import Called
-from its_agent.calling import request_with_tools
+from its_agent.calling.turn import request_with_tools
+from its_agent.calling.votes import Called
 from its_agent.errors import InvalidOption
 from its_agent.integrations.chat_messages import problem_messages
 from its_agent.integrations.stops import cut

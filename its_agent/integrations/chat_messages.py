@@ -17,7 +17,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCall as LangChainCall
 from langchain_core.messages.tool import ToolCallChunk
 
-from its_agent.call_votes import Called
+from its_agent.calling.votes import Called
 from its_agent.errors import InvalidProblem
 from its_agent.receipt import Receipt
 from its_agent.solution import Candidate, Message, Solution

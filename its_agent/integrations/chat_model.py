@@ -26,8 +26,8 @@ from its_agent.backends.langchain import LangChainBackend
 from its_agent.backends.protocol import Backend
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.budget import DEFAULT_COMPUTE, Budget
-from its_agent.call_votes import Called
-from its_agent.calling import call, policy_for_calls
+from its_agent.calling.turn import call, policy_for_calls
+from its_agent.calling.votes import Called
 from its_agent.errors import InvalidOption
 from its_agent.events import Event, Sink
 from its_agent.integrations.apart import begun_apart

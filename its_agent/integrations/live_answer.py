@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 
-from its_agent.call_votes import Called
+from its_agent.calling.votes import Called
 from its_agent.errors import BackendGarbled
 from its_agent.events import Event, Generating, Retrying
 from its_agent.integrations.stops import shown

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from its_agent.agent import Agent
-from its_agent.calling import call, policy_for_calls, request_with_tools
+from its_agent.calling.turn import call, policy_for_calls, request_with_tools
 from its_agent.errors import (
     BudgetTooSmall,
     InvalidOption,

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
-from its_agent.call_votes import ARM, PATH, Sampled, add, judge_all, step_of
+from its_agent.calling.votes import ARM, PATH, Sampled, add, judge_all, step_of
 from its_agent.difficulty import Belief
 from its_agent.events import Routed
 from its_agent.graphs.context import Context

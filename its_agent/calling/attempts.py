@@ -14,16 +14,16 @@ from itertools import zip_longest
 from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
 from its_agent.backends.purchase import Purchase
-from its_agent.branches import Attempt, Branch, forked, whole, with_ids
 from its_agent.budget import Usage
-from its_agent.call_waves import Brought, End
+from its_agent.calling.branches import Attempt, Branch, forked, whole, with_ids
+from its_agent.calling.runs import ToolRuns
+from its_agent.calling.seniority import Seniority
+from its_agent.calling.waves import Brought, End
 from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
 from its_agent.graphs.context import Context
 from its_agent.graphs.sampling import Taken, buy
-from its_agent.seniority import Seniority
 from its_agent.thinking.tags import parted
 from its_agent.together import together
-from its_agent.tool_runs import ToolRuns
 
 MOST_TURNS = 16
 """Samples after which an attempt ends without an answer: it goes round in circles."""

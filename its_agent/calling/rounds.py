@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from its_agent.backends.protocol import Request
-from its_agent.branches import with_ids
 from its_agent.budget import Budget
-from its_agent.call_votes import Sampled, outcome_of, result_of
-from its_agent.call_waves import waves
-from its_agent.calling import Begun, begun, placed, request_with_tools
+from its_agent.calling.attempts import MOST_TURNS, ToolAttempts
+from its_agent.calling.branches import with_ids
+from its_agent.calling.runs import ToolRuns
+from its_agent.calling.turn import Begun, begun, placed, request_with_tools
+from its_agent.calling.votes import Sampled, outcome_of, result_of
+from its_agent.calling.waves import waves
 from its_agent.errors import (
     BackendError,
     BudgetExceeded,
@@ -32,9 +34,7 @@ from its_agent.receipt import StopReason
 from its_agent.run_options import RunOptions
 from its_agent.solution import Candidate, Message, Problem, Solution
 from its_agent.solver import Solver
-from its_agent.tool_attempts import MOST_TURNS, ToolAttempts
 from its_agent.tool_calls import ToolCall
-from its_agent.tool_runs import ToolRuns
 from its_agent.tools import Ran, Tool, asking
 
 SHARE = 0.5

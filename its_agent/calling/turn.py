@@ -16,8 +16,8 @@ from its_agent.answers import infer_answer_type
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Request
 from its_agent.budget import Budget
-from its_agent.call_votes import Called, Sampled, result_of
-from its_agent.call_waves import waves
+from its_agent.calling.votes import Called, Sampled, result_of
+from its_agent.calling.waves import waves
 from its_agent.errors import BackendUnreachable, InvalidOption
 from its_agent.events import Emitter, Solved, Started, failure_told, new_run_id
 from its_agent.graphs.context import Context, Model
