@@ -57,21 +57,20 @@ def test_the_page_names_every_figure_that_was_measured() -> None:
         "processor_share": 0.8,
         "ratio": 0.995,
     }
-    page = speed_section(
-        Speed(
-            machine="a machine",
-            command="a command",
-            overhead=overhead,
-            streaming=streaming,
-            throughput={"engine": "qwen, vllm", "pairs": [(98.0, 100.0)], "ratio": 0.98},
-            its_hub={
-                "version": "1.2.0",
-                "instant_ms": 2.0,
-                "instant_solves_a_second_200": 500.0,
-                "engine_pairs": [(98.0, 70.0), (99.0, 71.0), (90.0, 60.0)],
-            },
-        )
+    seen = Speed(
+        machine="a machine",
+        command="a command",
+        overhead=overhead,
+        streaming=streaming,
+        throughput={"engine": "qwen, vllm", "pairs": [(98.0, 100.0)], "ratio": 0.98},
+        its_hub={
+            "version": "1.2.0",
+            "instant_ms": 2.0,
+            "instant_solves_a_second_200": 500.0,
+            "engine_pairs": [(98.0, 70.0), (99.0, 71.0), (90.0, 60.0)],
+        },
     )
+    page = speed_section(seen)
     for figure in (
         "| 2.40 | 1.20 | 1.60 |",
         "its prompt new | 2.60 |",
@@ -82,3 +81,6 @@ def test_the_page_names_every_figure_that_was_measured() -> None:
         "| 98.0 | 70.0 |",
     ):
         assert figure in page, figure
+    assert page.startswith("## Speed\n")
+    alone = speed_section(replace(seen, throughput=None, its_hub=None))
+    assert alone.startswith("## Speed without an engine\n")

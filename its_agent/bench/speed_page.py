@@ -39,7 +39,7 @@ def machine() -> str:
 def speed_section(speed: Speed) -> str:
     """The figures as Markdown."""
     lines = [
-        "## Speed",
+        "## Speed" if speed.throughput is not None else "## Speed without an engine",
         "",
         "Made by",
         "",
