@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from its_agent.bench.overhead import measure_overhead
 from its_agent.bench.sandbox import measure_sandbox, sandbox_section
 from its_agent.bench.speed_page import Speed, speed_section
