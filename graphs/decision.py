@@ -30,7 +30,7 @@ class Decided:
 
 async def decided(state: State, context: Context) -> Decided:
     """Ask the policy. Raises a BackendError, or BudgetExceeded when the time is up."""
-    if state.prompt_is_bounded:
+    if state.prompt_is_bounded and state.steps:
         state = _known(state, context)
     found = _on(state, await situation_of(state, context), context)
     if not state.prompt_is_bounded or _stands(found, context):

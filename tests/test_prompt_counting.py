@@ -17,13 +17,15 @@ from virtual_time import in_virtual_time
 
 from its_agent import Agent, Budget, Ledger, Solution, StopSignal
 from its_agent.backends.bill import ABORT_LAG
+from its_agent.backends.faulty import FaultyBackend
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.priced import Priced
-from its_agent.backends.protocol import Request
+from its_agent.backends.protocol import Backend, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import ItsAgentError
 from its_agent.events import Emitter
+from its_agent.integrations.gateway.tap import Tap
 from its_agent.policy import STRATEGIES
 
 EGGS = "How many eggs are there in 3 boxes of 6?"
@@ -274,9 +276,18 @@ def test_other_than_samples_are_counted_first_as_they_are_asked_for_side_by_side
     assert counts == [0, 0, 1, 1]
 
 
-async def test_a_backend_at_another_price_passes_on_what_is_known() -> None:
+def dearer(inner: Backend) -> Priced:
+    return Priced(inner, 3.0)
+
+
+def without_a_fault(inner: Backend) -> FaultyBackend:
+    return FaultyBackend(inner, lambda place, request: None)
+
+
+@pytest.mark.parametrize("around", [dearer, without_a_fault, Tap])
+async def test_a_backend_around_another_one_passes_on_what_is_known(around: Any) -> None:
     backend = await met()
-    dearer = Priced(backend, 3.0)
-    assert dearer.prompt_bound(asking(PEARS)) == backend.prompt_bound(asking(PEARS))
-    assert dearer.prompt_bound(asking(PEARS)) is not None
-    assert Priced(ScriptedBackend(answering), 3.0).prompt_bound(asking(PEARS)) is None
+    known = backend.prompt_bound(asking(PEARS))
+    assert known is not None
+    assert around(backend).prompt_bound(asking(PEARS)) == known
+    assert around(ScriptedBackend(answering)).prompt_bound(asking(PEARS)) is None

@@ -274,7 +274,7 @@ class MeteredBackend:
                 tell_request(self._emit, number, request, purpose=purpose, model=model)
                 await self._consume(request, seen, bill, reservation, number, watch)
                 if known is not None and not known.is_exact:
-                    await self._counted_after_all(request)
+                    await self._count_told(request, bill)
         except TimeoutError:
             interrupted = self._interruption(decided)
         except BackendError as error:
@@ -312,13 +312,19 @@ class MeteredBackend:
         offer = await self._backend.offer()
         return PromptBound(tokens=tokens, is_exact="count_prompt" in offer.capabilities)
 
-    async def _counted_after_all(self, request: Request) -> None:
-        """Ask for the count that a whole answer has not told; where none is to be had the bound is
-        charged, as an estimate."""
-        known = self.prompt_bound(request)
-        if known is None or not known.is_exact:
+    async def _count_told(self, request: Request, bill: Bill) -> None:
+        """Take the count that a whole answer has told, and ask for one that it has not; where none
+        is to be had the bound is charged, as an estimate."""
+        self._take_count(request, bill)
+        if not bill.prompt_is_exact:
             with suppress(BackendError):
                 await self._backend.count_prompt(request)
+
+    def _take_count(self, request: Request, bill: Bill) -> None:
+        """Charge the prompt's count instead of a bound, once it is known."""
+        known = None if bill.prompt_is_exact else self.prompt_bound(request)
+        if known is not None and known.is_exact:
+            bill.counted(known.tokens)
 
     async def _consume(
         self,
@@ -364,10 +370,7 @@ class MeteredBackend:
         number: int,
         failure: BackendError | None,
     ) -> None:
-        if not bill.prompt_is_exact:
-            known = self.prompt_bound(request)
-            if known is not None and known.is_exact:
-                bill.counted(known.tokens)
+        self._take_count(request, bill)
         usage = bill.usage
         reservation.settle(usage)
         self.meter.count(

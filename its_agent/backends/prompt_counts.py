@@ -38,6 +38,7 @@ class PromptCounts:
     """
 
     def __init__(self) -> None:
+        self._last: tuple[Request, _Prompt] | None = None
         self._counts: OrderedDict[bytes, int] = OrderedDict()
         self._least: OrderedDict[bytes, int] = OrderedDict()
         self._unproven: dict[bytes, tuple[bool, int]] = {}
@@ -46,11 +47,11 @@ class PromptCounts:
 
     def of(self, request: Request) -> int | None:
         """The prompt's tokens, where they are known."""
-        return _found(self._counts, _read(request).key)
+        return _found(self._counts, self._read(request).key)
 
     def bound(self, request: Request) -> PromptBound | None:
         """The prompt's tokens, or no fewer than they can be; None where nothing is known."""
-        prompt = _read(request)
+        prompt = self._read(request)
         count = _found(self._counts, prompt.key)
         if count is not None:
             return PromptBound(tokens=count, is_exact=True)
@@ -59,7 +60,7 @@ class PromptCounts:
 
     def keep(self, request: Request, tokens: int) -> None:
         """Note what the server counted when it was asked."""
-        prompt = _read(request)
+        prompt = self._read(request)
         self._keep(prompt, tokens)
         several, told = self._unproven.pop(prompt.key, (False, None))
         if told is not None:
@@ -67,7 +68,7 @@ class PromptCounts:
 
     def told(self, request: Request, tokens: int) -> None:
         """Note what the server's usage says of a prompt that it was sent."""
-        prompt, several = _read(request), request.n > 1
+        prompt, several = self._read(request), request.n > 1
         count, most = self._counts.get(prompt.key), self._most(prompt)
         if count is not None:
             self._compare(several, agrees=tokens == count)
@@ -77,6 +78,12 @@ class PromptCounts:
             self._keep(prompt, tokens)
         elif most is not None:
             self._unproven[prompt.key] = (several, tokens)
+
+    def _read(self, request: Request) -> _Prompt:
+        """One prompt is looked at several times in a row, under as many requests."""
+        if self._last is None or not _is_alike(request, self._last[0]):
+            self._last = request, _read(request)
+        return self._last[1]
 
     def _most(self, prompt: _Prompt) -> int | None:
         least = _found(self._least, prompt.shape)
@@ -109,6 +116,13 @@ def _read(request: Request) -> _Prompt:
     is_plain = last.keys() == {"role", "content"} and last["role"] == "user"
     follows = is_plain and isinstance(text, str) and not request.tools
     return _Prompt(key=digest.digest(), shape=shape, text=text if follows else None)
+
+
+def _is_alike(one: Request, other: Request) -> bool:
+    """Whether the prompts are the same for sure."""
+    is_same = one.messages is other.messages and one.tools is other.tools
+    settings = one.continue_partial, one.thinking
+    return is_same and settings == (other.continue_partial, other.thinking)
 
 
 def _most_bytes(text: str) -> int:
