@@ -20,7 +20,7 @@ from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import FaultyBackend
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.priced import Priced
-from its_agent.backends.protocol import Request
+from its_agent.backends.protocol import Backend, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import ItsAgentError
@@ -276,14 +276,15 @@ def test_other_than_samples_are_counted_first_as_they_are_asked_for_side_by_side
     assert counts == [0, 0, 1, 1]
 
 
-@pytest.mark.parametrize(
-    "around",
-    [
-        lambda inner: Priced(inner, 3.0),
-        Tap,
-        lambda inner: FaultyBackend(inner, lambda place, request: None),
-    ],
-)
+def dearer(inner: Backend) -> Priced:
+    return Priced(inner, 3.0)
+
+
+def without_a_fault(inner: Backend) -> FaultyBackend:
+    return FaultyBackend(inner, lambda place, request: None)
+
+
+@pytest.mark.parametrize("around", [dearer, without_a_fault, Tap])
 async def test_a_backend_around_another_one_passes_on_what_is_known(around: Any) -> None:
     backend = await met()
     known = backend.prompt_bound(asking(PEARS))

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from its_agent.backends.counters import EngineCounters, read_counters
 from its_agent.backends.embedded import EmbeddedServer
-from its_agent.backends.protocol import Delta, Request, StreamItem, Tokens
+from its_agent.backends.protocol import Delta, PromptBound, Request, StreamItem, Tokens
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import BackendRefused, PromptTooLong, UnknownModel
 
@@ -84,6 +84,26 @@ async def test_the_server_counts_a_prompt_as_it_reads_it(backend: VLLMBackend) -
         counted = await backend.count_prompt(asked)
         _, told = await collect(backend, asked)
         assert counted == told.prompt
+
+
+@pytest.mark.parametrize(
+    "text", ["How many?", "\u0958\ufb1f\U0001d160" * 20, "7 \u00d7 8 \u4e2d\n\n" * 9]
+)
+async def test_a_new_prompt_is_bounded_and_its_usage_tells_what_the_server_counts(
+    backend: VLLMBackend, engine: EmbeddedServer, text: str
+) -> None:
+    for samples in (1, 4):
+        await backend.count_prompt(request())
+        await collect(backend, request(n=samples))
+    asked = request({"role": "user", "content": text}, n=4)
+    bound = backend.prompt_bound(asked)
+    assert bound is not None
+    assert not bound.is_exact
+    await collect(backend, asked)
+    async with aclosing(VLLMBackend(engine.base_url)) as another:
+        count = await another.count_prompt(asked)
+    assert count <= bound.tokens
+    assert backend.prompt_bound(asked) == PromptBound(tokens=count, is_exact=True)
 
 
 async def test_closing_a_stream_empties_the_engine_within_a_second(
