@@ -173,6 +173,8 @@ class ToolRan(Event):
     """It did not run anew: this is what an equal call has come to."""
     attempts: int = 1
     """How many attempts, with the same conversation so far, were told of it together."""
+    seconds: float = 0.0
+    """How long it ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class Ran:
     content: str
     """What the model is told."""
     failed: bool = False
+    seconds: float = 0.0
 
     @property
     def message(self) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -16,12 +17,14 @@ from opentelemetry.trace import SpanKind, StatusCode
 from traced import PLAIN_QUESTION, wavering
 
 from its_agent.agent import Agent
+from its_agent.backends.protocol import Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import BackendLost, SolveFailed
 from its_agent.integrations import ChatITS
 from its_agent.integrations.otel import OpenTelemetrySpans
 from its_agent.solution import Solution
 from its_agent.tool_calls import ToolCall
+from its_agent.tools import read_only
 
 
 class Traced:
@@ -177,3 +180,45 @@ async def test_solves_side_by_side_have_traces_of_their_own() -> None:
         assert root.context is not None
         own = [s for s in traced.spans if s.context and s.context.trace_id == root.context.trace_id]
         assert {of(span, "its_agent.run.id") for span in own} == {of(root, "its_agent.run.id")}
+
+
+@read_only
+def look(book: str) -> str:
+    """Look a book up."""
+    time.sleep(0.01)
+    if book == "burnt":
+        raise LookupError(book)
+    return "42"
+
+
+def looking(request: Request, index: int) -> Reply:
+    """Looks two books up, one of them twice, and then answers."""
+    heard = [message for message in request.messages if message["role"] == "tool"]
+    if len(heard) == 3:
+        return Reply(text=r"It is \boxed{42}.")
+    book = ("good", "good", "burnt")[len(heard)]
+    call = ToolCall(id=f"c{len(heard)}", name="look", arguments=json.dumps({"book": book}))
+    return Reply(text="", calls=(call,))
+
+
+@pytest.mark.parametrize("with_texts", [False, True])
+async def test_every_run_of_a_tool_is_a_span_below_the_solve(with_texts: bool) -> None:
+    traced = Traced()
+    spans = OpenTelemetrySpans(traced.provider, with_texts=with_texts)
+    backend = ScriptedBackend(looking)
+    async with Agent(backend, tools=[look], strategy="single_pass", on_event=spans) as agent:
+        await agent.asolve(PLAIN_QUESTION, max_compute_budget=4000)
+    (root,) = traced.named("invoke_agent its_agent")
+    good, burnt = traced.named("execute_tool look")
+    for span in (good, burnt):
+        assert span.parent is not None
+        assert span.parent.span_id == root.context.span_id
+        assert of(span, "gen_ai.operation.name") == "execute_tool"
+        assert of(span, "its_agent.tool.acts") is False
+        assert span.start_time is not None
+        assert span.end_time is not None
+        assert span.end_time - span.start_time >= 9_000_000
+    assert burnt.status.status_code == StatusCode.ERROR
+    assert good.status.status_code == StatusCode.UNSET
+    told = (good.attributes or {}).get("gen_ai.tool.call.result")
+    assert told == ("42" if with_texts else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -80,9 +81,11 @@ class ToolRuns:
         tool = self.tools.get(call.name)
         if tool is None:
             return Ran(call=call, content=f"error: there is no tool {call.name!r}", failed=True)
+        began = time.monotonic()
         try:
             async with self.context.door.until_the_end():
-                return await tool.run(call)
+                ran = await tool.run(call)
+                return replace(ran, seconds=time.monotonic() - began)
         except TimeoutError:
             trouble = f"the solve had to end while {call.name} ran"
             if trouble not in self.context.notes:
@@ -103,6 +106,7 @@ class ToolRuns:
             acts=acts,
             again=again,
             attempts=attempts,
+            seconds=0.0 if again else ran.seconds,
         )
 
 

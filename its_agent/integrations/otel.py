@@ -2,12 +2,14 @@
 
 It follows OpenTelemetry's semantic conventions for generative AI: a solve is an `invoke_agent`
 span, every request below it a `chat` span with the `gen_ai.*` attributes of its sampling and its
-usage. What the conventions have no name for is under `its_agent.*`.
+usage, every run of a tool an `execute_tool` span. What the conventions have no name for is under
+`its_agent.*`.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from its_agent.events import (
     Solved,
     Spent,
     Started,
+    ToolRan,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +76,8 @@ class OpenTelemetrySpans:
                 run.chats[event.request] = self._asked(run, event)
             case Spent(request=int(number)) if number in run.chats:
                 self._paid(run.chats.pop(number), event)
+            case ToolRan(again=False):
+                self._tool_ran(run, event)
             case Routed() | Judged() | Retrying():
                 _mark(run.span, event)
             case Solved() | Failed():
@@ -138,6 +143,31 @@ class OpenTelemetrySpans:
         if event.failure is not None:
             span.set_attribute("error.type", event.failure.partition(":")[0])
             span.set_status(StatusCode.ERROR, event.failure)
+        span.end()
+
+    def _tool_ran(self, run: _Run, event: ToolRan) -> None:
+        from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+
+        attributes: dict[str, Any] = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": event.name,
+            "gen_ai.tool.type": "function",
+            "its_agent.run.id": event.run_id,
+            "its_agent.tool.acts": event.acts,
+        }
+        if self._with_texts:
+            attributes["gen_ai.tool.call.arguments"] = event.arguments
+            attributes["gen_ai.tool.call.result"] = event.content
+        span = self._tracer.start_span(
+            f"execute_tool {event.name}",
+            context=set_span_in_context(run.span),
+            kind=SpanKind.INTERNAL,
+            attributes=attributes,
+            start_time=time.time_ns() - round(event.seconds * 1e9),
+        )
+        if event.failed:
+            span.set_attribute("error.type", "tool_error")
+            span.set_status(StatusCode.ERROR)
         span.end()
 
     def _ended(self, run: _Run, event: Solved | Failed) -> None:
