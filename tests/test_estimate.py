@@ -19,6 +19,7 @@ from its_agent.backends.estimate import (
     estimate_tokens,
 )
 from its_agent.backends.models import ensure_model
+from its_agent.backends.progress import silent
 
 TEXTS = [
     "Natalia sold clips to 48 of her friends in April, and then half as many in May.",
@@ -51,7 +52,7 @@ def test_characters_are_counted_from_above_for_a_vocabulary_of_bytes_and_pairs(s
 @pytest.mark.engine
 @pytest.mark.parametrize("said", TEXTS)
 def test_no_estimate_is_below_a_real_tokenizer(said: str) -> None:
-    folder = ensure_model("SmolLM2-135M-Instruct", progress=lambda *_: None)
+    folder = ensure_model("SmolLM2-135M-Instruct", progress=silent)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert by_characters(said) >= len(tokenizer.encode(said, add_special_tokens=False).ids)
 

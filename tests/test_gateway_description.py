@@ -65,7 +65,7 @@ def test_what_it_describes_is_answered_or_refused_as_described(url: str) -> None
         # guessed.
         names = sorted(case.body.keys() - NAMED.keys())
         chosen = data.draw(lists(sampled_from(names), max_size=2, unique=True))
-        said = case.body["messages"] if "messages" in chosen else []
+        said: list[Any] = case.body["messages"] if "messages" in chosen else []
         case.body = {name: case.body[name] for name in chosen} | NAMED
         case.body["messages"] = [*said, {"role": "user", "content": "What is 17 + 25?"}]
         answer = case.call_and_validate(checks=UNBROKEN)

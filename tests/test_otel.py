@@ -212,6 +212,7 @@ async def test_every_run_of_a_tool_is_a_span_below_the_solve(with_texts: bool) -
     good, burnt = traced.named("execute_tool look")
     for span in (good, burnt):
         assert span.parent is not None
+        assert root.context is not None
         assert span.parent.span_id == root.context.span_id
         assert of(span, "gen_ai.operation.name") == "execute_tool"
         assert of(span, "its_agent.tool.acts") is False

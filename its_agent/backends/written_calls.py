@@ -33,7 +33,7 @@ def calls_written(text: str) -> tuple[CallPiece, ...]:
         values = list(_values(text))
     except (ValueError, RecursionError):
         return ()
-    if not all(value.keys() in _FORMS for value in values):
+    if not all(set(value) in _FORMS for value in values):
         return ()
     calls = [(value["name"], value.get("arguments", value.get("parameters"))) for value in values]
     if not all(isinstance(name, str) and isinstance(given, dict) for name, given in calls):

@@ -64,21 +64,22 @@ def _allowed(given: Mapping[str, Any], name: str, values: Sequence[object]) -> b
     return any(_equal(given[name], value) for value in values)
 
 
-def _equal(value: object, allowed: object) -> bool:
+def _equal(value: Any, allowed: Any) -> bool:
     """A whole number may stand for another kind of number, and not the other way round."""
-    if isinstance(value, dict) and isinstance(allowed, dict):
-        held = cast("dict[str, Any]", value)
-        per_key = cast("dict[str, Sequence[object]]", allowed)
-        known = not held.keys() - per_key.keys()
-        return known and all(_allowed(held, key, values) for key, values in per_key.items())
-    if isinstance(value, list) and isinstance(allowed, list):
-        items, others = cast("list[object]", value), cast("list[object]", allowed)
-        pairs = zip(items, others, strict=False)
-        return len(items) == len(others) and all(_equal(one, other) for one, other in pairs)
-    if isinstance(value, str) and isinstance(allowed, str):
+    kinds = _kind(value), _kind(allowed)
+    if kinds == (dict, dict):
+        known = not value.keys() - allowed.keys()
+        return known and all(_allowed(value, key, values) for key, values in allowed.items())
+    if kinds == (list, list):
+        same_length = len(value) == len(allowed)
+        return same_length and all(map(_equal, value, allowed))
+    if kinds == (str, str):
         return _plain(value) == _plain(allowed)
-    is_whole = type(value) is int and type(allowed) is float
-    return (is_whole or type(value) is type(allowed)) and value == allowed
+    return bool(value == allowed) and (kinds == (int, float) or kinds[0] is kinds[1])
+
+
+def _kind(value: object) -> type[object]:
+    return type(value)
 
 
 def _plain(text: str) -> str:
