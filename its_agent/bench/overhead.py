@@ -18,6 +18,7 @@ import aiohttp
 import httpx
 from langgraph.graph import END, START, StateGraph
 
+from its_agent.bench.decision import decision_ms
 from its_agent.bench.instant_server import MODEL
 from its_agent.bench.workload import (
     BUDGET,
@@ -58,6 +59,8 @@ class Overhead:
     at_once: tuple[int, int]
     solves_a_second: tuple[float, float]
     """At so many at once, each prompt new."""
+    decision_ms: float
+    """A look ahead of the adaptive policy."""
     memory_mib: tuple[float, float, float]
     """Resident memory before the larger crowd, after it, and after one more of that size."""
 
@@ -108,6 +111,7 @@ async def measure_overhead(
         solves_a_round=solves,
         at_once=at_once,
         solves_a_second=(with_few, with_many),
+        decision_ms=decision_ms(),
         memory_mib=(before, between, after),
         **ms,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 LEAST_RATE = 400
 MOST_RATIO = 1.5
+MOST_DECISION_MS = 2
 LEAST_SHARE = 0.95
 
 
@@ -94,6 +95,9 @@ def _overhead(seen: dict[str, Any]) -> list[str]:
         f"{with_few:.0f} solves a second at {few:,} at once, {with_many:.0f} at {many:,} "
         f"({LEAST_RATE} are wanted), every prompt new. Memory: {before:.0f} MiB before the crowd "
         f"of {many:,}, {between:.0f} after it, {after:.0f} after another one.",
+        "",
+        f"A look ahead of `adaptive` at twelve samples with eight answers takes "
+        f"{seen['decision_ms']:.2f} ms (at most {MOST_DECISION_MS} are wanted).",
     ]
 
 
