@@ -73,7 +73,11 @@ async def solved(backend: VLLMBackend | EmbeddedBackend, events: list[Event]) ->
     agent = Agent(
         backend, strategy="self_consistency", max_tokens=96, on_event=lambda e: events.append(e)
     )
-    return await agent.asolve(QUESTION, max_compute_budget=900)
+    try:
+        return await agent.asolve(QUESTION, max_compute_budget=900)
+    finally:
+        # The backend is the test's to close; the agent's worker process is not.
+        await agent.solver.equality.aclose()
 
 
 async def test_an_engine_killed_in_the_middle_is_started_again_once_and_the_run_goes_on() -> None:
