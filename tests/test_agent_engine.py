@@ -50,65 +50,65 @@ async def test_the_receipt_equals_the_engines_own_counters(
     engine: EmbeddedServer, backend: VLLMBackend, strategy: str
 ) -> None:
     before = await at_rest(engine)
-    agent = Agent(backend, strategy=strategy, max_tokens=64)
-    solution = await agent.asolve(QUESTION, max_compute_budget=BUDGET)
-    used = await at_rest(engine) - before
-    receipt = solution.receipt
-    assert receipt.spent.completion_tokens == used.generation_tokens > 0
-    assert receipt.engine_prompt_tokens == used.prompt_tokens > 0
-    assert receipt.spent.compute <= BUDGET
-    assert receipt.engine.model == engine.model
-    assert (receipt.engine.engine or "").startswith("vllm ")
-    assert receipt.engine.dtype == engine.dtype
+    async with Agent(backend, strategy=strategy, max_tokens=64) as agent:
+        solution = await agent.asolve(QUESTION, max_compute_budget=BUDGET)
+        used = await at_rest(engine) - before
+        receipt = solution.receipt
+        assert receipt.spent.completion_tokens == used.generation_tokens > 0
+        assert receipt.engine_prompt_tokens == used.prompt_tokens > 0
+        assert receipt.spent.compute <= BUDGET
+        assert receipt.engine.model == engine.model
+        assert (receipt.engine.engine or "").startswith("vllm ")
+        assert receipt.engine.dtype == engine.dtype
 
 
 async def test_cancelling_a_solve_empties_the_engine_within_a_second(
     engine: EmbeddedServer, backend: VLLMBackend
 ) -> None:
-    agent = Agent(backend, strategy="self_consistency", max_tokens=1500)
-    story = "Write a very long story about a ship. What is 2 + 2 at its end?"
-    task = asyncio.create_task(agent.asolve(story, max_compute_budget=50_000))
-    while (await read_counters(engine.base_url)).requests_running < 4:
-        await asyncio.sleep(0.05)
-    task.cancel()
-    await asyncio.wait([task])
-    async with asyncio.timeout(1):
-        while (await read_counters(engine.base_url)).requests_running:
+    async with Agent(backend, strategy="self_consistency", max_tokens=1500) as agent:
+        story = "Write a very long story about a ship. What is 2 + 2 at its end?"
+        task = asyncio.create_task(agent.asolve(story, max_compute_budget=50_000))
+        while (await read_counters(engine.base_url)).requests_running < 4:
             await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+        async with asyncio.timeout(1):
+            while (await read_counters(engine.base_url)).requests_running:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_deadline_is_kept_by_a_real_engine(backend: VLLMBackend) -> None:
-    agent = Agent(backend, strategy="self_consistency", max_tokens=2000)
-    budget = Budget(seconds=3.0, compute=8_500)
-    solution = await agent.asolve(
-        "Count from 1 to 900. What is the last?", max_compute_budget=budget
-    )
-    assert solution.receipt.stopped_because == "deadline"
-    assert 3.0 <= solution.receipt.elapsed_seconds < 3.25
+    async with Agent(backend, strategy="self_consistency", max_tokens=2000) as agent:
+        budget = Budget(seconds=3.0, compute=8_500)
+        solution = await agent.asolve(
+            "Count from 1 to 900. What is the last?", max_compute_budget=budget
+        )
+        assert solution.receipt.stopped_because == "deadline"
+        assert 3.0 <= solution.receipt.elapsed_seconds < 3.25
 
 
 async def test_what_an_abort_leaves_unseen_is_within_the_bound_on_the_receipt(
     engine: EmbeddedServer, backend: VLLMBackend
 ) -> None:
-    agent = Agent(backend, strategy="self_consistency", max_tokens=1500)
-    before = await at_rest(engine)
-    for seconds in (0.7, 1.1, 1.6):
-        stop = StopSignal()
-        asyncio.get_running_loop().call_later(seconds, stop.set)
-        try:
-            solution = await agent.asolve(
-                "Count from 1 to 900. What is the last?", max_compute_budget=13_000, stop=stop
-            )
-        except SolveFailed as failed:
-            receipt = failed.receipt
-        else:
-            receipt = solution.receipt
-        after = await at_rest(engine)
-        made = (after - before).generation_tokens
-        before = after
-        seen = receipt.spent.completion_tokens - receipt.unseen_tokens
-        assert seen <= made <= receipt.spent.completion_tokens
-        assert receipt.stopped_because == "cancelled"
+    async with Agent(backend, strategy="self_consistency", max_tokens=1500) as agent:
+        before = await at_rest(engine)
+        for seconds in (0.7, 1.1, 1.6):
+            stop = StopSignal()
+            asyncio.get_running_loop().call_later(seconds, stop.set)
+            try:
+                solution = await agent.asolve(
+                    "Count from 1 to 900. What is the last?", max_compute_budget=13_000, stop=stop
+                )
+            except SolveFailed as failed:
+                receipt = failed.receipt
+            else:
+                receipt = solution.receipt
+            after = await at_rest(engine)
+            made = (after - before).generation_tokens
+            before = after
+            seen = receipt.spent.completion_tokens - receipt.unseen_tokens
+            assert seen <= made <= receipt.spent.completion_tokens
+            assert receipt.stopped_because == "cancelled"
 
 
 @pytest.mark.parametrize(
