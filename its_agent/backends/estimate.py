@@ -2,9 +2,7 @@
 
 Without a tokenizer every character that is not an ASCII letter counts with all its bytes, and two
 letters are one token. Where tiktoken has an encoding on this machine the estimate is closer: its
-count, digits one by one as most vocabularies of today take them, plus a margin. Neither was below
-the count of the tokenizers of Qwen2.5 and SmolLM2 on prose, mathematics, code, JSON, puzzles of
-numbers, and scripts other than Latin.
+count, digits one by one as most vocabularies of today take them, plus a margin.
 """
 
 from __future__ import annotations
