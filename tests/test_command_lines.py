@@ -82,8 +82,9 @@ LINES = sorted({(page, line) for page in WRITTEN for line in lines_of(page, "its
 def test_every_line_of_a_block_is_one_that_the_command_takes(page: str, line: str) -> None:
     for words in spelt_out(line):
         given = read(words)
-        for option in ("strategies", "strategy", "subject", "baselines"):
-            for name in (given.get(option) or "").split(","):
+        listed = [given.get(option) for option in ("strategies", "strategy", "subject")]
+        for names in [*listed, *(given.get("baselines") or ())]:
+            for name in (names or "").split(","):
                 assert not name or strategy_named(strategy_of(name))
         for arm in (given.get("arms") or "").split(","):
             assert not arm or SampledArm.parse(arm)

@@ -197,9 +197,11 @@ def test_the_report_of_a_replay_has_its_bounds_and_pictures(
     command += ["--strategies", "adaptive,single_pass,self_consistency", "--orders", 2]
     assert bench(*command) == 0
     rivals = ["--subject", "adaptive", "--baselines", "single_pass,self_consistency"]
+    rivals += ["--baselines", "single_pass"]
     assert bench("report", out, *rivals, "--pool", pool, "--out", page) == 0
     said = page.read_text()
-    assert "### Adaptive against the envelope" in said
+    assert "### Adaptive against envelope 1" in said
+    assert "points of single_pass over" in said.partition("### Adaptive against envelope 2")[2]
     assert "| pass@1 | pass@2 | pass@4 | pass@8 |" in said
     assert "runs_confidence.svg" in said
     assert "stroke-dasharray" in page.with_name("runs.svg").read_text()

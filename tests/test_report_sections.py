@@ -85,14 +85,14 @@ def compared(compute: int = 300) -> list[Run]:
 
 def test_the_subject_is_held_against_the_envelope_when_asked() -> None:
     """By hand: half the way up to .5 is .25, and .5 costs the envelope 500."""
-    page = report({"eggs": compared()}, Beside(rivals=RIVALS))
+    page = report({"eggs": compared()}, Beside(rivals=[RIVALS]))
     assert "### Adaptive against the envelope" in page
     assert "| 500 | 300 | 50.0% | 25.0% | +25.0 | +6.2 to +43.8 | 0.60 | 0.60 to 0.60" in page
     assert "envelope" not in report({"eggs": compared()})
 
 
 def test_what_the_envelope_does_not_reach_is_said() -> None:
-    page = report({"eggs": compared(compute=501)}, Beside(rivals=RIVALS))
+    page = report({"eggs": compared(compute=501)}, Beside(rivals=[RIVALS]))
     assert "| 500 | 501 | 50.0% | not reached | not reached | – | 1.00 |" in page
 
 
@@ -106,7 +106,7 @@ def test_what_the_envelope_does_not_reach_is_said() -> None:
 )
 def test_strategies_that_were_not_run_are_named(rivals: Rivals, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        report({"eggs": compared()}, Beside(rivals=rivals))
+        report({"eggs": compared()}, Beside(rivals=[rivals]))
 
 
 # What the samples allow

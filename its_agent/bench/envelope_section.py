@@ -32,18 +32,25 @@ class Rivals:
     baselines: tuple[str, ...]
 
 
-def envelope_section(runs: Sequence[Run], rivals: Rivals) -> list[str]:
-    """Heading, note and table; nothing where the subject has no runs.
+def envelope_sections(runs: Sequence[Run], several: Sequence[Rivals]) -> list[str]:
+    """For each of them a heading, a note and a table; nothing where the subject has no runs.
 
     Raises InvalidInput where a baseline has none.
     """
+    if len(several) == 1:
+        return _section(runs, several[0], "the envelope")
+    numbered = enumerate(several, start=1)
+    return [part for n, one in numbered for part in _section(runs, one, f"envelope {n}")]
+
+
+def _section(runs: Sequence[Run], rivals: Rivals, named: str) -> list[str]:
     known = {run.strategy for run in runs}
     if rivals.subject not in known:
         return []
     _check(known, rivals)
     seen = problem_table(runs, {rivals.subject, *rivals.baselines})
     orders = len({run.order for run in runs})
-    heading = f"### {rivals.subject.capitalize()} against the envelope"
+    heading = f"### {rivals.subject.capitalize()} against {named}"
     return [heading, _note(seen, rivals, orders), table(_HEAD, "rrrrrrrr", _rows(seen, rivals))]
 
 

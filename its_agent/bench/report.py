@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from its_agent.bench.accuracy_section import accuracy_section, stops_section
 from its_agent.bench.calibration_section import calibration_section
-from its_agent.bench.envelope_section import Rivals, envelope_section
+from its_agent.bench.envelope_section import Rivals, envelope_sections
 from its_agent.bench.paired_section import paired_section
 from its_agent.bench.pool_bounds import PoolProblem
 from its_agent.bench.pool_section import pool_section
@@ -54,7 +54,8 @@ class Beside:
     """Addresses of the pictures of accuracy against compute, by benchmark."""
     diagrams: Mapping[str, str] = field(default_factory=dict[str, str])
     """Addresses of the reliability diagrams, by benchmark."""
-    rivals: Rivals | None = None
+    rivals: Sequence[Rivals] = ()
+    """A section each."""
     pool: Sequence[PoolProblem] = ()
     """The samples that runs were replayed from."""
 
@@ -70,13 +71,14 @@ def report(benchmarks: Mapping[str, Sequence[Run]], beside: Beside | None = None
     return "\n\n".join([_INTRODUCTION, *parts]) + "\n"
 
 
-def _check_subject(benchmarks: Mapping[str, Sequence[Run]], rivals: Rivals | None) -> None:
+def _check_subject(benchmarks: Mapping[str, Sequence[Run]], rivals: Sequence[Rivals]) -> None:
     known = {run.strategy for runs in benchmarks.values() for run in runs}
-    if rivals and known and rivals.subject not in known:
-        raise InvalidInput(
-            f"there are no runs of {rivals.subject}; --subject takes one of "
-            f"{', '.join(sorted(known))}"
-        )
+    for one in rivals:
+        if known and one.subject not in known:
+            raise InvalidInput(
+                f"there are no runs of {one.subject}; --subject takes one of "
+                f"{', '.join(sorted(known))}"
+            )
 
 
 def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
@@ -92,7 +94,7 @@ def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
         accuracy_section(table),
         *([f"![Accuracy against mean compute]({chart})"] if chart else []),
         *paired_section(comparisons(table)),
-        *(envelope_section(runs, shown.rivals) if shown.rivals else []),
+        *envelope_sections(runs, shown.rivals),
         *pool_section(runs, shown.pool),
         *refining_section(table),
         *calibration_section(table, shown.diagrams.get(name)),

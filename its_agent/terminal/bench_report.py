@@ -30,7 +30,11 @@ def report(
         str | None, typer.Option(help="The strategy to hold against the envelope of --baselines.")
     ] = None,
     baselines: Annotated[
-        str | None, typer.Option(help="Strategies with commas, whose best counts at each cost.")
+        list[str] | None,
+        typer.Option(
+            help="Strategies with commas, whose best counts at each cost; given again, another "
+            "such envelope."
+        ),
     ] = None,
     pool: Annotated[
         Path | None, typer.Option(help="The pool that was replayed: what its samples allow.")
@@ -68,14 +72,17 @@ def report(
     typer.echo(f"wrote {out} and {len(pictures)} charts beside it", err=True)
 
 
-def _rivals(subject: str | None, baselines: str | None) -> Rivals | None:
+def _rivals(subject: str | None, baselines: Sequence[str] | None) -> list[Rivals]:
     from its_agent.bench.envelope_section import Rivals
 
-    if subject is None and baselines is None:
-        return None
-    if subject is None or baselines is None:
+    if subject is None and not baselines:
+        return []
+    if subject is None or not baselines:
         raise InvalidOption("--subject and --baselines go together: who is held against whom")
-    return Rivals(subject=subject, baselines=tuple(listed(baselines, option="--baselines")))
+    return [
+        Rivals(subject=subject, baselines=tuple(listed(one, option="--baselines")))
+        for one in baselines
+    ]
 
 
 def _graded(pool: Path, made: Mapping[str, Sequence[Run]]) -> list[PoolProblem]:
@@ -85,7 +92,7 @@ def _graded(pool: Path, made: Mapping[str, Sequence[Run]]) -> list[PoolProblem]:
 
 
 def _pictures(
-    name: str, runs: Sequence[Run], samples: Sequence[PoolProblem], rivals: Rivals | None
+    name: str, runs: Sequence[Run], samples: Sequence[PoolProblem], rivals: Sequence[Rivals]
 ) -> dict[str, str]:
     """The pictures of one benchmark by their file names."""
     from its_agent.bench.calibration import claims
@@ -96,7 +103,7 @@ def _pictures(
 
     table, ids = cells(runs), {run.id for run in runs}
     bound = bound_points([one for one in samples if one.id in ids])
-    subject = rivals.subject if rivals else SUBJECT
+    subject = rivals[0].subject if rivals else SUBJECT
     series = {
         f"{subject} at {cell.budget:,}": claims(cell.runs)
         for cell in table
