@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,16 @@ def engine() -> Iterator[EmbeddedServer]:
         pytest.skip("vLLM is not installed")
     with embedded_engine(ENGINE_MODEL, eager=True) as server:
         yield server
+
+
+@pytest.fixture
+def peer_python(tmp_path: Path) -> str:
+    """An interpreter in which the stand-in of a peer is what every script comes to."""
+    path = tmp_path / "python"
+    stand_in = Path(__file__).with_name("stand_in_peer.py")
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "$@"\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from its_agent.terminal.panel import Panels
 from its_agent.trace import solve_page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-POOL = DOCS / "benchmarks" / "gsm8k_137.q05.jsonl.gz"
+POOL = DOCS / "benchmarks" / "gsm8k_150.q05.jsonl.gz"
 PROBLEM = (
     "There are 50 children at the party. Three-fifths of them are boys. "
     "How many of the children are girls?"

@@ -10,7 +10,6 @@ import json
 import re
 import shlex
 import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -74,15 +73,6 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
 # The README's
 
 
-def peer(folder: Path) -> str:
-    """An interpreter in which the stand-in is what every client script speaks to."""
-    path = folder / "python"
-    stand_in = Path(__file__).with_name("stand_in_peer.py")
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "$@"\n')
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
 def told(words: list[str], values: dict[str, str]) -> list[str]:
     """The words of a synopsis with something for what it leaves open."""
     after = zip(["", *words], words, strict=False)
@@ -119,7 +109,9 @@ def test_the_solves_of_the_readme_run(
     assert (tmp_path / "PAGE.html").exists()
 
 
-def test_the_benchmarks_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_benchmarks_of_the_readme_run(
+    peer_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [{"id": f"p{n}", "problem": f"What is {n} + 25?", "answer": "42"} for n in range(2)]
     write_rows(tmp_path / "PROBLEMS.jsonl", rows)
@@ -127,7 +119,7 @@ def test_the_benchmarks_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("ITS_BASE_URL", url)
         for words in ways_of_the_readme("bench"):
             few = [] if "report" in words else ["--limit", "2"]
-            assert code_of([*told(words, {"PYTHON": peer(tmp_path)}), *few]) == 0, words
+            assert code_of([*told(words, {"PYTHON": peer_python}), *few]) == 0, words
     assert len(read_runs(tmp_path / "PEERS.jsonl")) > 2
     assert "adaptive" in (tmp_path / "PAGE.md").read_text()
 
@@ -204,7 +196,7 @@ def test_the_commands_that_serve_do(line: str, url: str, tmp_path: Path) -> None
 # Those that made measurements
 
 MEASURED = ROOT / "docs" / "benchmarks"
-POOL = "gsm8k_137.q05.jsonl.gz"
+POOL = "gsm8k_150.q05.jsonl.gz"
 PAGES_OF_MEASUREMENTS = ("docs/benchmarks.md", "docs/router.md")
 ADD = {
     "name": "add",
@@ -272,10 +264,12 @@ def supply(words: list[str], folder: Path) -> None:
     """The files that a command reads, small ones; what it writes is not there."""
     made = {after for word, after in pairwise(words) if word in ("--out", "--record")}
     for name in set(words) - made:
-        if rows := supplied(name):
+        rows = supplied(name)
+        if rows is not None:
             write_rows(folder / name, rows)
-    for copied in (MEASURED / "router_notes.md", ROOT / "difficulty" / "profiles" / "default.json"):
-        (folder / copied.name).write_bytes(copied.read_bytes())
+        for room in (MEASURED, ROOT / "difficulty" / "profiles"):
+            if rows is None and (room / name).is_file():
+                (folder / name).write_bytes((room / name).read_bytes())
 
 
 @pytest.mark.parametrize("line", sorted(making()))

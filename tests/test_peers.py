@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import stat
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -45,7 +44,6 @@ from its_agent.receipt import Fingerprint
 METRICS = "/metrics"
 PROMPT, HITS, GENERATED = 95, 64, 40
 """Tokens that the engine of these tests reads, finds cached and generates for every sample."""
-STAND_IN = Path(__file__).with_name("stand_in_peer.py")
 METHOD = "its_hub:self_consistency"
 POSED = ({"role": "user", "content": "What is 2 + 2? Reason."},)
 SAMPLING = {"max_tokens": 512, "temperature": 0.8, "top_p": 0.95}
@@ -330,12 +328,9 @@ def test_an_allotment_of_nothing_is_refused() -> None:
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> str:
-    """An interpreter in which the stand-in is what every client script speaks to."""
-    path = tmp_path / "python"
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
+def python(peer_python: str) -> str:
+    """An interpreter whose every client script is the stand-in."""
+    return peer_python
 
 
 async def runs_of(

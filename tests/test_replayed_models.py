@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from toy_pool import made_up
 
+from its_agent.backends.pool_file import read_pool
 from its_agent.backends.scripted import ScriptedBackend
 from its_agent.bench.problems import BenchProblem
 from its_agent.bench.replay import Recorded, held_problems, replay_jobs
@@ -14,7 +15,7 @@ from its_agent.bench.run import run_jobs, schedule
 from its_agent.bench.runs import Run
 from its_agent.bench.seats import Seats
 from its_agent.bench.variant import models_of
-from its_agent.errors import InvalidOption
+from its_agent.errors import InvalidInput, InvalidOption
 
 MODELS = {"small": "toy-0.5B", "large": "toy-1.5B"}
 BOTH = "adaptive/small+large"
@@ -79,6 +80,23 @@ async def test_every_model_is_met_with_a_profile_of_the_other_problems(pool: Rec
     assert len(fitted) == len(shipped) == 8
     assert sure[0].keys() == sure[1].keys()
     assert sure[0] != sure[1]
+
+
+async def test_greedy_samples_alone_will_do_of_a_further_model_and_not_of_the_first(
+    pool: Recorded, tmp_path: Path
+) -> None:
+    rows = read_pool(pool.files).rows
+    cold = [row for row in rows if row.model == MODELS["small"] or row.temperature == 0]
+    path = tmp_path / "cold.jsonl"
+    path.write_text("".join(row.model_dump_json() + "\n" for row in cold))
+    made = await replayed(Recorded(files=(path,), models=MODELS), ["adaptive/large", BOTH])
+    assert len(made) == 8 * 2
+    lone = [run for run in made if run.strategy == "adaptive/large"]
+    assert all(run.answer is not None and len(run.candidates) == 1 for run in lone)
+
+    turned = dict(reversed(MODELS.items()))
+    with pytest.raises(InvalidInput, match="holds none of these problems"):
+        await replayed(Recorded(files=(path,), models=turned), [BOTH])
 
 
 async def test_a_run_that_fails_names_the_engine_that_it_was_for() -> None:

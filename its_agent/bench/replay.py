@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from its_agent.backends.pool import PoolBackend
@@ -55,16 +55,22 @@ class Recorded:
 async def held_problems(
     problems: Sequence[BenchProblem], pool: Recorded, *, temperature: float, top_p: float
 ) -> list[BenchProblem]:
-    """The problems that the pool has samples of, by each model and under this sampling, in their
-    order.
+    """The problems that the pool has samples of under this sampling, in their order; of further
+    models than the first greedy ones will do.
 
     Raises InvalidInput when it has none, and InvalidOption for a file that is no pool.
     """
     sampling = Request(messages=(), max_tokens=512, temperature=temperature, top_p=top_p)
     held, known = list(problems), set[str]()
+    accepted = [sampling]
     for backend in pool.backends().values():
         known |= {f"{row.temperature:g} and {row.top_p:g}" for row in backend.rows}
-        held = [one for one in held if await backend.supply(first_request(one, sampling))]
+        held = [
+            one
+            for one in held
+            if any([await backend.supply(first_request(one, way)) for way in accepted])
+        ]
+        accepted = [sampling, replace(sampling, temperature=0.0, top_p=1.0)]
     if not held:
         raise InvalidInput(
             f"the pool {pool} holds none of these problems at temperature {temperature:g} and "

@@ -106,8 +106,14 @@ def _beginning(situation: Situation) -> Situation:
         return success - price(view) * view.first_price
 
     views = situation.by_model
-    affordable = [view for view in views if view.room() and view.left(_arm(view))]
+    affordable = [view for view in views if view.room() and _supply(view)]
     return max(affordable, key=profit, default=situation)
+
+
+def _supply(view: Situation) -> int:
+    """Samples of its usual prompt that are to be had of a model, the greedy one included."""
+    arm = _arm(view)
+    return view.left(arm) + (not view.samples and view.left(f"{arm}@0") > 0)
 
 
 def _voted(situation: Situation) -> Decision:
@@ -117,7 +123,7 @@ def _voted(situation: Situation) -> Decision:
     lots = [
         Lot(seen=view, arm=arm, at_most=at_most)
         for view in situation.views
-        if (at_most := min(view.room(), view.left(arm), PLATEAU - view.samples)) > 0
+        if (at_most := min(view.room(), _supply(view), PLATEAU - view.samples)) > 0
     ]
     if all(view.samples >= PLATEAU for view in situation.views if view.room()):
         return _another_way(situation)
@@ -132,7 +138,7 @@ def _checked(situation: Situation) -> Decision:
         for view in situation.views
         if view.samples < PLATEAU
         and view.room()
-        and view.left(_arm(view))
+        and _supply(view)
         and (is_priced or difficulty(view) != "hopeless")
     ]
     seen = min(views, key=_success_price, default=None)
