@@ -197,7 +197,7 @@ def test_the_commands_that_serve_do(line: str, url: str, tmp_path: Path) -> None
 
 MEASURED = ROOT / "docs" / "benchmarks"
 POOL = "gsm8k_150.q05.jsonl.gz"
-PAGES_OF_MEASUREMENTS = ("docs/benchmarks.md", "docs/router.md")
+PAGES_OF_MEASUREMENTS = ("docs/benchmarks.md", "docs/router.md", "docs/two_models.md")
 ADD = {
     "name": "add",
     "description": "Adds two numbers.",

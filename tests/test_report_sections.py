@@ -91,6 +91,14 @@ def test_the_subject_is_held_against_the_envelope_when_asked() -> None:
     assert "envelope" not in report({"eggs": compared()})
 
 
+def test_the_subject_is_the_one_that_is_paired_with_the_others() -> None:
+    rivals = [Rivals(subject="self_consistency", baselines=("single_pass",))]
+    page = report({"eggs": compared()}, Beside(rivals=rivals))
+    assert "### Self_consistency against each baseline" in page
+    assert "| only self_consistency right |" in page
+    assert "| 500 | single_pass | 8 | +50.0 |" in page
+
+
 def test_what_the_envelope_does_not_reach_is_said() -> None:
     page = report({"eggs": compared(compute=501)}, Beside(rivals=[RIVALS]))
     assert "| 500 | 501 | 50.0% | not reached | not reached | – | 1.00 |" in page

@@ -9,7 +9,7 @@ from its_agent.bench.table import Comparison
 
 _HEAD = (
     "budget | against | problems | difference | 95% interval "
-    "| only adaptive right | only the other right | p"
+    "| only {subject} right | only the other right | p"
 )
 
 
@@ -17,10 +17,11 @@ def paired_section(compared: Sequence[Comparison]) -> list[str]:
     """Heading, table and sentences; nothing where nothing is compared."""
     if not compared:
         return []
+    subject = compared[0].subject
     said = "\n".join(f"- {_sentence(one)}" for one in compared)
     return [
-        "### Adaptive against each baseline",
-        table(_HEAD, "rlrrrrrr", map(_row, compared)),
+        f"### {subject.capitalize()} against each baseline",
+        table(_HEAD.format(subject=subject), "rlrrrrrr", map(_row, compared)),
         said,
     ]
 

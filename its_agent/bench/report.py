@@ -14,7 +14,7 @@ from its_agent.bench.pool_section import pool_section
 from its_agent.bench.refining_section import refining_section
 from its_agent.bench.runs import Run
 from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
-from its_agent.bench.table import cells, comparisons
+from its_agent.bench.table import SUBJECT, cells, comparisons
 from its_agent.bench.where import where_section
 from its_agent.errors import InvalidInput
 
@@ -85,6 +85,7 @@ def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
     if not runs:
         raise InvalidInput("there are no runs to report on; make some with its-agent bench")
     table = cells(runs)
+    subject = shown.rivals[0].subject if shown.rivals else SUBJECT
     chart = shown.charts.get(name)
     parts = [
         f"## {name}",
@@ -93,7 +94,7 @@ def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
         "### Accuracy and compute",
         accuracy_section(table),
         *([f"![Accuracy against mean compute]({chart})"] if chart else []),
-        *paired_section(comparisons(table)),
+        *paired_section(comparisons(table, subject)),
         *envelope_sections(runs, shown.rivals),
         *pool_section(runs, shown.pool),
         *refining_section(table),

@@ -100,10 +100,10 @@ def cells(runs: Iterable[Run]) -> list[Cell]:
     ]
 
 
-def comparisons(table: Sequence[Cell]) -> list[Comparison]:
+def comparisons(table: Sequence[Cell], subject: str = SUBJECT) -> list[Comparison]:
     """The subject against every other strategy at the same budget, over the shared problems."""
-    subjects = {cell.budget: cell for cell in table if cell.strategy == SUBJECT}
-    others = (cell for cell in table if cell.strategy != SUBJECT and cell.budget in subjects)
+    subjects = {cell.budget: cell for cell in table if cell.strategy == subject}
+    others = (cell for cell in table if cell.strategy != subject and cell.budget in subjects)
     pairs = ((subjects[cell.budget], cell) for cell in others)
     return [
         compare(one, other) for one, other in pairs if _rights(one).keys() & _rights(other).keys()
