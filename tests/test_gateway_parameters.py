@@ -28,7 +28,6 @@ NOT_NEUTRAL: dict[str, Any] = {
     "metadata": {"a": "b"},
     "modalities": ["text", "audio"],
     "moderation": {"model": "m"},
-    "n": 2,
     "prediction": {"type": "content", "content": "x"},
     "presence_penalty": -0.5,
     "prompt_cache_key": "k",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import aclosing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from its_agent.agent import Agent
+from its_agent.errors import ItsAgentError
 from its_agent.integrations.gateway.body import read_body
-from its_agent.integrations.gateway.completion import Completion
+from its_agent.integrations.gateway.completion import Completion, Ended
 from its_agent.integrations.gateway.hang_up import HungUp, unless_hung_up
 from its_agent.integrations.gateway.metrics import Metrics
 from its_agent.integrations.gateway.options import GatewayOptions
@@ -19,6 +20,7 @@ from its_agent.integrations.gateway.order import Order, order_of
 from its_agent.integrations.gateway.parameters import read_request
 from its_agent.integrations.gateway.record import Record
 from its_agent.integrations.gateway.refusal import Refusal
+from its_agent.integrations.gateway.side_by_side import side_by_side
 from its_agent.integrations.gateway.solving import Books, Entry, Solving, solving
 from its_agent.integrations.gateway.stream import Stream
 from its_agent.integrations.gateway.tenants import Tenant
@@ -57,13 +59,15 @@ class Chat:
     async def _answer(
         self, body: bytes, request: Request, tenant: Tenant, record: Record, send: Send
     ) -> None:
-        solve = solving(self._agent, await self._order(body, request), tenant)
-        with self._books.entry(solve, record) as entry:
-            if solve.order.stream:
-                stream = Stream(solve, entry, record, keep_alive=self._options.keep_alive)
+        order = await self._order(body, request)
+        solves = [solving(self._agent, order, tenant) for _ in range(order.choices)]
+        with ExitStack() as books:
+            entries = [books.enter_context(self._books.entry(one, record)) for one in solves]
+            if order.stream:
+                stream = Stream(solves, entries, record, keep_alive=self._options.keep_alive)
                 await stream.tell(send)
                 return
-            answer = await _whole(solve, entry)
+            answer = await _whole(solves, entries, order)
         await answer(request.scope, request.receive, send)
 
     async def _order(self, body: bytes, request: Request) -> Order:
@@ -87,10 +91,15 @@ class Chat:
             self._taken -= 1
 
 
-async def _whole(solve: Solving, entry: Entry) -> JSONResponse:
-    solved = None
-    async with aclosing(solve.events()) as events:
-        async for event in events:
-            solved = entry.take(event) or solved
-    assert solved is not None
-    return JSONResponse(Completion(order=solve.order).whole(solved))
+async def _whole(solves: Sequence[Solving], entries: Sequence[Entry], order: Order) -> JSONResponse:
+    ended = Ended(order=order)
+    async with aclosing(side_by_side(solves)) as coming:
+        async for told in coming:
+            entry = entries[told.choice]
+            try:
+                if (solved := entry.take(told.what())) is not None:
+                    ended.take(told.choice, solved)
+            except ItsAgentError as error:
+                entry.failed(error)
+                ended.fail(told.choice, error)
+    return JSONResponse(Completion(order=order).whole(ended))

@@ -10,6 +10,7 @@ from its_agent.integrations.gateway.tool_request import Asked, EarlierCall, Tool
 
 MOST_STOPS = 4
 MOST_TOKENS = 1 << 20
+MOST_CHOICES = 8
 _TEXT_OR_PARTS = {
     "anyOf": [
         {"type": "string"},
@@ -121,6 +122,8 @@ class ChatRequest(Asked):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0.01, le=1)
     stop: Stops = []
+    n: int = Field(default=1, ge=1, le=MOST_CHOICES)
+    """Answers, each of a solve of its own that gets an equal part of the budget."""
     response_format: Annotated[AnyObject | FittingObject, Field(discriminator="type")] | None = None
     tools: list[Tool] = []
     tool_choice: ToolChoice | None = None

@@ -8,6 +8,8 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from its_agent.budget import Usage
+from its_agent.errors import ItsAgentError, SolveFailed
 from its_agent.events import Solved
 from its_agent.integrations.gateway.order import Order
 from its_agent.integrations.gateway.redact import redacted
@@ -98,9 +100,8 @@ def _no_fit(receipt: Receipt) -> Refusal:
     )
 
 
-def usage_of(receipt: Receipt, *, hidden: int) -> dict[str, Any]:
-    """Everything that the solve used, once: prompts and tokens of all samples and judges."""
-    spent = receipt.spent
+def usage_of(spent: Usage, *, hidden: int) -> dict[str, Any]:
+    """Everything that was used, once: prompts and tokens of all samples and judges."""
     return {
         "prompt_tokens": spent.prompt_tokens,
         "completion_tokens": spent.completion_tokens,
@@ -135,46 +136,102 @@ def its_of(solved: Solved) -> dict[str, Any]:
     }
 
 
+@dataclass(slots=True, kw_only=True)
+class Ended:
+    """How the solves of a request have ended so far: answers, and what kept the others from one."""
+
+    order: Order
+    replies: dict[int, tuple[Solved, Reply]] = field(
+        default_factory=dict[int, "tuple[Solved, Reply]"]
+    )
+    """By the number of the choice."""
+    failures: list[ItsAgentError] = field(default_factory=list[ItsAgentError])
+
+    def take(self, choice: int, solved: Solved) -> Reply:
+        """Note an answer. Raises the Refusal of a solve that has none."""
+        reply = reply_of(solved, self.order)
+        self.replies[choice] = (solved, reply)
+        return reply
+
+    def fail(self, choice: int, error: ItsAgentError) -> None:
+        """Note that there is no answer, or none that can be told."""
+        self.replies.pop(choice, None)
+        self.failures.append(error)
+
+    def check(self) -> None:
+        """Raise what failed first, unless there is an answer."""
+        if self.failures and not self.replies:
+            raise self.failures[0]
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What all solves used, those that failed included."""
+        lost = [receipt.spent for one in self.failures if (receipt := _receipt(one)) is not None]
+        spent = [solved.solution.receipt.spent for solved, _ in self.replies.values()]
+        hidden = [reply.hidden_tokens for _, reply in self.replies.values()]
+        hidden += [one.completion_tokens for one in lost]
+        return usage_of(sum([*spent, *lost], Usage()), hidden=sum(hidden))
+
+
+def _receipt(error: ItsAgentError) -> Receipt | None:
+    return error.receipt if isinstance(error, (SolveFailed, Refusal)) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """One answer on its way to the client."""
+    """An answer, or several, on the way to the client."""
 
     order: Order
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, solved: Solved) -> dict[str, Any]:
-        """The answer in one object. Raises Refusal."""
-        reply = reply_of(solved, self.order)
+    def whole(self, ended: Ended) -> dict[str, Any]:
+        """The answers in one object. Raises what failed first, where there is none."""
+        ended.check()
+        choices = [
+            self._message(choice, reply) | self._its_of_one(solved)
+            for choice, (solved, reply) in sorted(ended.replies.items())
+        ]
+        told = {**self._head("chat.completion"), "choices": choices, "usage": ended.usage}
+        return told | self._its(ended)
+
+    def piece(self, choice: int, delta: dict[str, Any]) -> str:
+        """A chunk of an answer."""
+        return self._chunk([_choice(choice, delta, None)])
+
+    def end(self, choice: int, solved: Solved, reply: Reply) -> str:
+        """The chunk that says how an answer ended."""
+        told = _choice(choice, {}, reply.finish_reason)
+        if self.order.choices > 1:
+            return self._chunk([told | self._its_of_one(solved)])
+        return self._chunk([told], self._told(solved))
+
+    def usage(self, ended: Ended) -> str:
+        """The last chunk, if it was asked for."""
+        return self._chunk([], {"usage": ended.usage}) if self.order.include_usage else ""
+
+    def _message(self, choice: int, reply: Reply) -> dict[str, Any]:
         said: dict[str, Any] = {"content": reply.text, "refusal": None}
         if reply.calls:
             said = {"content": reply.text or None, "refusal": None, "tool_calls": calls_of(reply)}
-        choice = {
-            "index": 0,
+        return {
+            "index": choice,
             "message": {"role": "assistant", **said},
             "logprobs": None,
             "finish_reason": reply.finish_reason,
         }
-        told = {
-            **self._head("chat.completion"),
-            "choices": [choice],
-            "usage": usage_of(solved.solution.receipt, hidden=reply.hidden_tokens),
-        }
-        return told | self._its(solved)
 
-    def piece(self, delta: dict[str, Any]) -> str:
-        """A chunk of the answer."""
-        return self._chunk([_choice(delta, None)])
+    def _its(self, ended: Ended) -> dict[str, Any]:
+        """Of a lone answer, beside it."""
+        if self.order.choices > 1:
+            return {}
+        return self._told(*(solved for solved, _ in ended.replies.values()))
 
-    def end(self, solved: Solved, reply: Reply) -> str:
-        """The chunk that says how it ended, and the one with the usage if that was asked for."""
-        last = self._chunk([_choice({}, reply.finish_reason)], self._its(solved))
-        if not self.order.include_usage:
-            return last
-        usage = usage_of(solved.solution.receipt, hidden=reply.hidden_tokens)
-        return last + self._chunk([], {"usage": usage})
+    def _its_of_one(self, solved: Solved) -> dict[str, Any]:
+        """Of one among several, in its choice."""
+        return self._told(solved) if self.order.choices > 1 else {}
 
-    def _its(self, solved: Solved) -> dict[str, Any]:
+    def _told(self, solved: Solved) -> dict[str, Any]:
         return {"its": its_of(solved)} if self.order.receipt else {}
 
     def _chunk(self, choices: list[Any], more: dict[str, Any] | None = None) -> str:
@@ -196,5 +253,5 @@ def event(content: dict[str, Any]) -> str:
     return f"data: {json.dumps(content)}\n\n"
 
 
-def _choice(delta: dict[str, Any], finish: FinishReason | None) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+def _choice(choice: int, delta: dict[str, Any], finish: FinishReason | None) -> dict[str, Any]:
+    return {"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish}

@@ -28,11 +28,14 @@ T = TypeVar("T", int, str)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One solve as a client wants it; None leaves a setting to the operator."""
+    """A request as a client wants it; None leaves a setting to the operator."""
 
     model: str
     problem: Problem
+    choices: int
+    """Answers that are wanted, each of a solve of its own."""
     budget: Budget
+    """Of each of these solves."""
     strategy: str
     temperature: float | None
     top_p: float | None
@@ -59,7 +62,11 @@ def order_of(
     return Order(
         model=model,
         problem=Problem(_messages(asked), schema=_schema(asked)),
-        budget=Budget(compute=_budget(asked, headers, suffix, options), seconds=options.seconds),
+        choices=asked.n,
+        budget=Budget(
+            compute=_part(_budget(asked, headers, suffix, options), asked.n),
+            seconds=options.seconds,
+        ),
         strategy=strategy,
         temperature=asked.temperature,
         top_p=asked.top_p,
@@ -119,6 +126,16 @@ def _budget(
             code="budget_too_large",
         )
     return budget
+
+
+def _part(budget: int, choices: int) -> int:
+    if budget < choices:
+        raise bad(
+            "n",
+            f"{choices} answers are to share {budget} compute units; ask for fewer, or raise "
+            "max_compute_budget",
+        )
+    return budget // choices
 
 
 def _units(text: str, param: str) -> int:

@@ -15,8 +15,10 @@ EVERY_SECONDS = 1.0
 class Progress:
     """Turns events into comments, and leaves most of the pieces out."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, choice: int | None = None) -> None:
+        """`choice` is told, too, where there are several."""
         self._clock = clock
+        self._choice = {} if choice is None else {"choice": choice}
         self._told = clock()
 
     def comment(self, event: Event) -> str | None:
@@ -25,7 +27,12 @@ class Progress:
         if details is None or (isinstance(event, Generating) and not self._is_due()):
             return None
         self._told = self._clock()
-        told = {**details, "spent": event.spent.compute, "seconds": round(event.elapsed, 1)}
+        told = {
+            **details,
+            **self._choice,
+            "spent": event.spent.compute,
+            "seconds": round(event.elapsed, 1),
+        }
         return f": its {json.dumps(told)}\n\n"
 
     def _is_due(self) -> bool:

@@ -29,6 +29,8 @@ from its_agent.integrations.gateway.tools import Tools
 from its_agent.ledger import Ledger
 from its_agent.run_options import RunOptions
 
+_ABORTED = "aborted"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solving:
@@ -121,11 +123,9 @@ class Books:
         try:
             with self._metrics.in_flight.track_inprogress():
                 yield entry
-        except SolveFailed as failure:
-            entry.status, entry.stopped_because = "failed", failure.receipt.stopped_because
-            raise
-        except ItsAgentError:
-            entry.status = "failed"
+        except ItsAgentError as error:
+            if entry.status == _ABORTED:
+                entry.failed(error)
             raise
         finally:
             compute, order = solve.ledger.spent.compute, solve.order
@@ -136,8 +136,9 @@ class Books:
                 compute=compute,
                 seconds=time.monotonic() - started,
             )
+            before = record.details.get("compute", 0)
             record.details |= {"strategy": order.strategy, "solve": entry.status}
-            record.details |= {"stopped": entry.stopped_because, "compute": compute}
+            record.details |= {"stopped": entry.stopped_because, "compute": before + compute}
             record.details |= {"user": order.user} if order.user else {}
 
 
@@ -145,7 +146,7 @@ class Books:
 class Entry:
     """How a solve ended; without a word of it the client has hung up."""
 
-    status: str = "aborted"
+    status: str = _ABORTED
     stopped_because: str = "none"
 
     def take(self, event: Event) -> Solved | None:
@@ -155,3 +156,9 @@ class Entry:
         self.status = event.solution.status
         self.stopped_because = event.solution.receipt.stopped_because
         return event
+
+    def failed(self, error: ItsAgentError) -> None:
+        """Note that there is no answer."""
+        self.status = "failed"
+        if isinstance(error, SolveFailed):
+            self.stopped_because = error.receipt.stopped_because

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TypeVar
 
-from its_agent.events import Event
+T = TypeVar("T")
 
 
 async def ticking(
-    events: AsyncGenerator[Event, None], seconds: float
-) -> AsyncGenerator[Event | None, None]:
+    events: AsyncGenerator[T, None], seconds: float
+) -> AsyncGenerator[T | None, None]:
     """Yield the events, and None whenever nothing has come for so many seconds."""
-    coming: asyncio.Task[Event | None] | None = None
+    coming: asyncio.Task[T | None] | None = None
     async with aclosing(events):
         try:
             while True:
@@ -32,5 +33,5 @@ async def ticking(
                 await asyncio.wait({coming})
 
 
-async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
+async def _next(events: AsyncGenerator[T, None]) -> T | None:
     return await anext(events, None)
