@@ -80,18 +80,20 @@ def told(words: list[str], values: dict[str, str]) -> list[str]:
     return [values.get(f"{before} {word}", values.get(word, word)) for before, word in after]
 
 
-def ways_of_the_readme(program: str) -> list[list[str]]:
-    """All that its lines which begin so stand for; those of docs/calibration.md have their test."""
+def lines_of_the_readme() -> list[str]:
+    """Those that docs/calibration.md has, too, have a test there."""
     elsewhere = lines_of("docs/calibration.md", "its-agent")
-    lines = [line for line in lines_of("README.md", "its-agent") if line not in elsewhere]
-    ways = [words for line in lines for words in spelt_out(line)]
+    return [line for line in lines_of("README.md", "its-agent") if line not in elsewhere]
+
+
+def ways_of_the_readme(program: str) -> list[list[str]]:
+    """All that its lines which begin so stand for."""
+    ways = [words for line in lines_of_the_readme() for words in spelt_out(line)]
     return [words for words in ways if words[0] == program]
 
 
 def test_no_command_of_the_readme_is_left_out() -> None:
-    elsewhere = lines_of("docs/calibration.md", "its-agent")
-    lines = [line for line in lines_of("README.md", "its-agent") if line not in elsewhere]
-    programs = {line.split()[1] for line in lines}
+    programs = {line.split()[1] for line in lines_of_the_readme()}
     assert programs == {"solve", "trace", "strategies", "bench", "model", "serve"}
 
 

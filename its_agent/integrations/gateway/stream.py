@@ -92,8 +92,9 @@ class Stream:
         entry, answer = self._entries[told.choice], self._answers[told.choice]
         part = ""
         try:
-            part = answer.during(told.what()) or ""
-            if (solved := entry.take(told.what())) is not None:
+            event = told.what()
+            part = answer.during(event) or ""
+            if (solved := entry.take(event)) is not None:
                 part += answer.end(solved, self._ended.take(told.choice, solved))
         except ItsAgentError as error:
             entry.failed(error)
