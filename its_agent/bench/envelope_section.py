@@ -16,6 +16,7 @@ from its_agent.bench.equal_cost import (
 from its_agent.bench.markdown import NOT_REACHED, percent, points, table
 from its_agent.bench.per_problem import ProblemTable, Setting, problem_table
 from its_agent.bench.runs import Run
+from its_agent.bench.table import SUBJECT
 from its_agent.errors import InvalidInput
 
 _HEAD = (
@@ -30,6 +31,11 @@ class Rivals:
 
     subject: str
     baselines: tuple[str, ...]
+
+
+def subject_of(several: Sequence[Rivals]) -> str:
+    """The strategy that a page is about."""
+    return several[0].subject if several else SUBJECT
 
 
 def envelope_sections(runs: Sequence[Run], several: Sequence[Rivals]) -> list[str]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from its_agent.bench.accuracy_section import accuracy_section, stops_section
 from its_agent.bench.calibration_section import calibration_section
-from its_agent.bench.envelope_section import Rivals, envelope_sections
+from its_agent.bench.envelope_section import Rivals, envelope_sections, subject_of
 from its_agent.bench.paired_section import paired_section
 from its_agent.bench.pool_bounds import PoolProblem
 from its_agent.bench.pool_section import pool_section
 from its_agent.bench.refining_section import refining_section
 from its_agent.bench.runs import Run
 from its_agent.bench.stats import BOOTSTRAP_RESAMPLES, BOOTSTRAP_SEED
-from its_agent.bench.table import SUBJECT, cells, comparisons
+from its_agent.bench.table import cells, comparisons
 from its_agent.bench.where import where_section
 from its_agent.errors import InvalidInput
 
@@ -85,7 +85,6 @@ def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
     if not runs:
         raise InvalidInput("there are no runs to report on; make some with its-agent bench")
     table = cells(runs)
-    subject = shown.rivals[0].subject if shown.rivals else SUBJECT
     chart = shown.charts.get(name)
     parts = [
         f"## {name}",
@@ -94,7 +93,7 @@ def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:
         "### Accuracy and compute",
         accuracy_section(table),
         *([f"![Accuracy against mean compute]({chart})"] if chart else []),
-        *paired_section(comparisons(table, subject)),
+        *paired_section(comparisons(table, subject_of(shown.rivals))),
         *envelope_sections(runs, shown.rivals),
         *pool_section(runs, shown.pool),
         *refining_section(table),

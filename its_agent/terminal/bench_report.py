@@ -97,13 +97,14 @@ def _pictures(
     """The pictures of one benchmark by their file names."""
     from its_agent.bench.calibration import claims
     from its_agent.bench.chart import chart
+    from its_agent.bench.envelope_section import subject_of
     from its_agent.bench.pool_section import bound_points
     from its_agent.bench.reliability_chart import reliability_chart
-    from its_agent.bench.table import SUBJECT, cells
+    from its_agent.bench.table import cells
 
     table, ids = cells(runs), {run.id for run in runs}
     bound = bound_points([one for one in samples if one.id in ids])
-    subject = rivals[0].subject if rivals else SUBJECT
+    subject = subject_of(rivals)
     series = {
         f"{subject} at {cell.budget:,}": claims(cell.runs)
         for cell in table
