@@ -10,7 +10,7 @@ from its_agent.difficulty.profile import Profile
 from its_agent.difficulty.sample_features import Asked
 from its_agent.graphs.state import State
 from its_agent.selection.rules import Choice, Clusters, standings_of
-from its_agent.solution import Candidate, Problem
+from its_agent.solution import Candidate
 
 
 def believed(
@@ -22,7 +22,7 @@ def believed(
 ) -> AnswerBelief:
     """The belief after these candidates, by the profile of each one's model; `log_odds` is what
     verifiers say of each."""
-    asked = Asked.of(Problem(state.messages).question, state.answer_type)
+    asked = Asked.of(state.question, state.answer_type)
     belief = AnswerBelief(
         tallies={name: profile.tally(asked) for name, profile in profiles.items()}
     ).after(

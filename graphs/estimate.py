@@ -16,7 +16,6 @@ from its_agent.graphs.purchase import books
 from its_agent.graphs.sampling import buy
 from its_agent.graphs.state import Plain, State, Update
 from its_agent.prompts import ask
-from its_agent.solution import Problem
 
 
 async def estimate(state: State, runtime: Runtime[Context]) -> Update:
@@ -34,7 +33,7 @@ async def estimate(state: State, runtime: Runtime[Context]) -> Update:
 async def _from_text(state: State, context: Context) -> Evidence | None:
     if "text_features" not in context.settings.sources:
         return None
-    return read_text(Problem(state.messages).question)
+    return read_text(state.question)
 
 
 async def estimate_intent(state: State, context: Context) -> Plain | None:

@@ -42,7 +42,7 @@ async def feedback_on(candidate: Candidate, context: Context) -> Feedback:
     if candidate.answer is None:
         template = "cut_off" if candidate.finish == "length" else "no_answer"
         return Feedback(standing="no_answer", text=render(template))
-    within = context.ledger.remaining.seconds
+    within = context.ledger.seconds_left
     verifiers = await examined(context, [candidate.answer], within=within)
     decision = decide(candidate.answer, verifiers)
     if decision.result == "pass":
@@ -60,7 +60,7 @@ async def _details(answer: str, name: str, context: Context) -> tuple[float, str
     why = next((v.explain(answer) for v in checks if isinstance(v, Explains)), None)
     grade: float | None = None
     try:
-        async with asyncio.timeout(context.ledger.remaining.seconds):
+        async with asyncio.timeout(context.ledger.seconds_left):
             for examiner in context.examiners:
                 if examiner.name == name and isinstance(examiner, ExplainsSlowly):
                     why = await examiner.explain(answer)

@@ -35,7 +35,7 @@ from its_agent.graphs.state import State, Update, plain_candidate
 from its_agent.graphs.step_scores import ByScorer, Partial
 from its_agent.graphs.steps import is_complete, text_of
 from its_agent.search import Search, StepResult
-from its_agent.solution import Candidate, Problem
+from its_agent.solution import Candidate
 from its_agent.thinking.tags import parted
 
 
@@ -161,7 +161,7 @@ def _partial(
     text = standing.text(node) + text_of(step, order.stop)
     by_path = ALGORITHMS[_name(state)].by_path
     return Partial(
-        problem=Problem(state.messages).question,
+        problem=state.question,
         text=text,
         conversation=(
             *prompt(state, context, ARM),

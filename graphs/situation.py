@@ -21,7 +21,7 @@ from its_agent.graphs.state import State, candidates_of, verdict_of
 from its_agent.policy import SCORE, Situation
 from its_agent.policy.protocol import TYPICAL_TOKENS, Scoring
 from its_agent.prompts import ARMS
-from its_agent.solution import Candidate, Problem
+from its_agent.solution import Candidate
 
 
 async def situation_of(state: State, context: Context) -> Situation:
@@ -64,7 +64,7 @@ def _expected(state: State, model: Model, *, failed: int) -> Belief:
     """Whether its next sample is right, after so many that no check has passed."""
     if model.profile is None:
         return Belief()
-    tally = model.profile.tally(Asked.of(Problem(state.messages).question, state.answer_type))
+    tally = model.profile.tally(Asked.of(state.question, state.answer_type))
     return Belief(alpha=tally.hits, beta=tally.misses + failed)
 
 
@@ -74,7 +74,7 @@ async def _of_all(state: State, context: Context) -> Situation:
     verdict = verdict_of(state)
     leading = verdict.answer if verdict else None
     return Situation(
-        question=Problem(state.messages).question,
+        question=state.question,
         answer_type=state.answer_type,
         belief=Belief.from_plain(state.belief),
         remaining=context.ledger.unspent,

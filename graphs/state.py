@@ -11,7 +11,7 @@ from its_agent.backends.protocol import PromptBound
 from its_agent.budget import Budget, Usage
 from its_agent.difficulty import Belief
 from its_agent.receipt import Step, StopReason
-from its_agent.solution import AnswerType, Candidate, Message, Verdict
+from its_agent.solution import AnswerType, Candidate, Message, Verdict, question_in
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -71,6 +71,11 @@ class State(Outcome):
         """The problem as it was given."""
         messages: list[Plain] = self.task["messages"]
         return messages
+
+    @property
+    def question(self) -> str:
+        """The text of the last user message."""
+        return question_in(self.messages)
 
     @property
     def answer_type(self) -> AnswerType:

@@ -95,7 +95,7 @@ def _time_left(state: State, context: Context) -> float | None:
     """Seconds for comparisons; a solve that has to end is not kept waiting."""
     if state.stopped_because in ("deadline", "cancelled"):
         return GRACE_SECONDS
-    left = context.ledger.remaining.seconds
+    left = context.ledger.seconds_left
     return None if left is None else max(GRACE_SECONDS, left)
 
 

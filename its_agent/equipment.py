@@ -111,7 +111,7 @@ class Equipment:
         """Meet the backends, and check that the usual one can serve a new state within the ledger.
         The prompt is counted for what compares prices by it, and for what is written down."""
         try:
-            async with stop.guard(ledger.remaining.seconds):
+            async with stop.guard(ledger.seconds_left):
                 met = await meet(self.backends)
                 if is_new:
                     room = met[0].offer.fingerprint.context_length

@@ -67,8 +67,9 @@ class Reservation:
     def release(self, part: Usage) -> None:
         """Give back a part that is known not to be needed, such as a finished sample's rest."""
         if self._open:
-            self.ledger.hold(self.held - part, instead_of=self.held)
-            self.held = self.held - part
+            rest = self.held - part
+            self.ledger.hold(rest, instead_of=self.held)
+            self.held = rest
 
     def settle(self, actual: Usage) -> None:
         """Charge what was used and give back the rest. Raises RuntimeError the second time."""
@@ -149,6 +150,13 @@ class Ledger:
         """What could be reserved if nobody else held anything, here and in every parent."""
         own = self._left(self.spent)
         return own if self._parent is None else own & self._parent.unspent
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time is up, here or in a parent; None without a limit."""
+        seconds = self.budget.seconds
+        own = None if seconds is None else seconds - self.elapsed
+        return own if self._parent is None else _least(own, self._parent.seconds_left)
 
     def shortfall(self, cost: Usage, left: Remaining | None = None) -> BudgetExceeded | None:
         """Say which limit a cost would break, of what is left or of all that remains here."""

@@ -69,7 +69,12 @@ class Problem:
     @property
     def question(self) -> str:
         """The text of the last user message."""
-        return next(str(m["content"]) for m in reversed(self.messages) if m["role"] == "user")
+        return question_in(self.messages)
+
+
+def question_in(messages: Sequence[Message]) -> str:
+    """The text of the last user message of a conversation that has one."""
+    return next(str(m["content"]) for m in reversed(messages) if m["role"] == "user")
 
 
 def flaw_of(exemplars: object) -> str | None:

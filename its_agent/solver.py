@@ -185,7 +185,7 @@ class Solver(Equipment):
         """Take the graph to its end, once there is a place for it."""
         async with AsyncExitStack() as held:
             try:
-                async with stop.guard(context.ledger.remaining.seconds):
+                async with stop.guard(context.ledger.seconds_left):
                     await held.enter_async_context(self.places.taken(context.offer.concurrency))
             except TimeoutError:
                 ended = replace(state, stopped_because=context.door.interruption)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, meta
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, meta
 
 FOLDER = Path(__file__).parent
 
@@ -17,9 +17,12 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
-        # Installed templates do not change; looking each time costs more than rendering.
-        auto_reload=False,
     )
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(f"{name}.md")
 
 
 def template_names() -> tuple[str, ...]:
@@ -39,4 +42,4 @@ def render(name: str, **values: str) -> str:
     expected = variables(name)
     if values.keys() != expected:
         raise TypeError(f"prompt {name!r} takes {sorted(expected)}, got {sorted(values)}")
-    return _environment().get_template(f"{name}.md").render(values)
+    return _template(name).render(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from its_agent.backends.protocol import Delta, Request, Tokens
@@ -64,6 +64,8 @@ class Stream:
     calls: CallReader = field(default_factory=CallReader)
     runs_on: bool = False
     """The server went on after the stop string."""
+    made: Sample | None = None
+    """The sample as it ended."""
 
     def take(self, delta: Delta) -> None:
         if not self.logprobs and delta.top_logprobs:
@@ -149,8 +151,10 @@ class Bill:
                 f"the server went on after max_tokens={self._request.max_tokens}: "
                 f"{stream.tokens} tokens; the request was closed"
             )
-        ends = stream.finish is not None and not already
-        return self._sample(stream, prompt=False) if ends else None
+        if stream.finish is None or already:
+            return None
+        stream.made = self._sample(stream)
+        return stream.made
 
     def rest_of(self, sample: Sample) -> Usage:
         """What a sample that the engine has ended leaves of its share."""
@@ -228,8 +232,10 @@ class Bill:
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The samples of which anything arrived; the first carries the prompt's price."""
-        started = [s for s in self._streams if s.tokens or s.finish]
-        return tuple(self._sample(s, prompt=s is started[0]) for s in started)
+        begun = tuple(self._sample(s) for s in self._streams if s.tokens or s.finish)
+        if not begun:
+            return ()
+        return (replace(begun[0], usage=self._with_prompt(begun[0])), *begun[1:])
 
     @property
     def _is_free(self) -> bool:
@@ -267,18 +273,22 @@ class Bill:
             ),
         )
 
-    def _sample(self, stream: Stream, *, prompt: bool) -> Sample:
-        read, cached = 0, 0
-        if prompt:
-            whole = self.usage
-            read, cached = whole.prompt_tokens, whole.cached_prompt_tokens
-        usage = self._priced(read, cached, stream.tokens, requests=int(prompt))
+    def _with_prompt(self, sample: Sample) -> Usage:
+        whole = self.usage
+        return self._priced(
+            whole.prompt_tokens, whole.cached_prompt_tokens, sample.usage.completion_tokens
+        )
+
+    def _sample(self, stream: Stream) -> Sample:
+        made = stream.made
+        if made is not None and made.usage.completion_tokens == stream.tokens:
+            return made
         return Sample(
             text=stream.text,
             thinking=stream.thinking,
             thinking_tokens=stream.thinking_tokens,
             finish=stream.finish or "aborted",
-            usage=usage,
+            usage=self._priced(0, 0, stream.tokens, requests=0),
             logprobs=tuple(stream.logprobs),
             first_top_logprobs=stream.first_top_logprobs,
             confidences=tuple(stream.confidences),

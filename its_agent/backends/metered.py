@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -119,7 +119,7 @@ class MeteredBackend:
         reservation: Reservation | None = None
         usage = worst
         try:
-            async with self._stop.guard(self._ledger.remaining.seconds):
+            async with self.until_the_end():
                 _, reservation = await self._ledger.acquire(partial(self._whole, worst), purpose)
                 value, usage = await work()
         except TimeoutError:
@@ -156,7 +156,7 @@ class MeteredBackend:
 
     def until_the_end(self) -> AbstractAsyncContextManager[None]:
         """Let work go on until the solve has to end; then it is cancelled by a TimeoutError."""
-        return self._stop.guard(self._ledger.remaining.seconds)
+        return self._stop.guard(self._ledger.seconds_left)
 
     @property
     def interruption(self) -> EndOfTime:
@@ -166,7 +166,7 @@ class MeteredBackend:
     async def in_time(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something that costs nothing. Raises BudgetExceeded when the time is up."""
         try:
-            async with self._stop.guard(self._ledger.remaining.seconds):
+            async with self.until_the_end():
                 return await work()
         except TimeoutError:
             raise self._out_of_time() from None
@@ -231,7 +231,7 @@ class MeteredBackend:
             self.meter.lacks.add(failure.capability)
         self._emit(Retrying, purpose=purpose, wait=retry.wait, why=str(failure))
         try:
-            async with self._stop.guard(self._ledger.remaining.seconds):
+            async with self.until_the_end():
                 await self._recover(failure, retry.wait)
         except TimeoutError:
             return Purchase(interrupted=self.interruption, notes=(str(failure),))
@@ -260,9 +260,8 @@ class MeteredBackend:
         bill: Bill | None = None
         reservation: Reservation | None = None
         number = self._emit.number()
-        decided = decided or StopSignal()
         try:
-            async with self._stop.guard(self._ledger.remaining.seconds), decided.guard():
+            async with self.until_the_end(), decided.guard() if decided else nullcontext():
                 model = (await self._backend.offer()).fingerprint.model
                 known = self._roomy(request, purpose)
                 prompt = known or await self._counted(request)
@@ -387,13 +386,12 @@ class MeteredBackend:
             self.meter.lacks.add("n")
         tell_bill(self._emit, number, bill, purpose=reservation.purpose, failure=failure)
 
-    def _interruption(self, decided: StopSignal) -> Interruption:
-        if decided.is_set and not self._stop.is_set:
-            return "decided"
-        return self.interruption
+    def _interruption(self, decided: StopSignal | None) -> Interruption:
+        is_decided = decided is not None and decided.is_set
+        return "decided" if is_decided and not self._stop.is_set else self.interruption
 
     def _out_of_time(self) -> BudgetExceeded:
-        left = self._ledger.remaining.seconds
+        left = self._ledger.seconds_left
         return BudgetExceeded(
             limit="seconds", requested=0, remaining=left or 0, scope=self._ledger.name
         )

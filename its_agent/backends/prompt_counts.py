@@ -119,8 +119,8 @@ def _read(request: Request) -> _Prompt:
 
 
 def _is_alike(one: Request, other: Request) -> bool:
-    """Whether the prompts are the same for sure."""
-    is_same = one.messages is other.messages and one.tools is other.tools
+    """Whether the prompts are the same."""
+    is_same = one.messages == other.messages and one.tools is other.tools
     settings = one.continue_partial, one.thinking
     return is_same and settings == (other.continue_partial, other.thinking)
 

@@ -8,7 +8,7 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,8 @@ class Overhead:
     at_once: tuple[int, int]
     solves_a_second: tuple[float, float]
     """At so many at once, each prompt new."""
+    bare_a_second: float
+    """Bare graphs with their requests through httpx, at the smaller number at once."""
     decision_ms: float
     """A look ahead of the adaptive policy."""
     memory_mib: tuple[float, float, float]
@@ -90,16 +92,14 @@ async def measure_overhead(
             "bare_httpx": await stack.enter_async_context(_bare_httpx(address)),
             "bare_aiohttp": await stack.enter_async_context(_bare_aiohttp(address)),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in kinds}
-        for _ in range(rounds + 1):
-            for name, once in kinds.items():
-                seconds[name].append(await _timed(once, solves))
         # The first round warms up caches and connections.
+        _, *measured = [await _in_turns(kinds, solves) for _ in range(rounds + 1)]
         ms = {
-            f"{name}_ms": 1000 * statistics.median(taken[1:]) / solves
-            for name, taken in seconds.items()
+            f"{name}_ms": 1000 * statistics.median(taken[name] for taken in measured) / solves
+            for name in kinds
         }
         few, many = at_once
+        bare_with_few = await _rate(kinds["bare_httpx"], few, 2 * many)
         with_few = await _rate(new_prompt, few, 2 * many)
         before = _memory_mib()
         with_many = await _rate(new_prompt, many, 2 * many)
@@ -111,6 +111,7 @@ async def measure_overhead(
         solves_a_round=solves,
         at_once=at_once,
         solves_a_second=(with_few, with_many),
+        bare_a_second=bare_with_few,
         decision_ms=decision_ms(),
         memory_mib=(before, between, after),
         **ms,
@@ -159,12 +160,16 @@ async def _bare_aiohttp(address: str) -> AsyncGenerator[Once]:
         yield _graph(request)
 
 
-async def _timed(once: Once, times: int) -> float:
-    """Seconds for this many, one after the other."""
-    began = time.perf_counter()
+async def _in_turns(kinds: Mapping[str, Once], times: int) -> dict[str, float]:
+    """Seconds for this many of each, one after the other: a processor's speed may change within a
+    second."""
+    seconds = dict.fromkeys(kinds, 0.0)
     for _ in range(times):
-        await once()
-    return time.perf_counter() - began
+        for name, once in kinds.items():
+            began = time.perf_counter()
+            await once()
+            seconds[name] += time.perf_counter() - began
+    return seconds
 
 
 async def _rate(once: Once, concurrent: int, times: int) -> float:

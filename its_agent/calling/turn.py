@@ -76,7 +76,7 @@ async def begun(
     stop = options.stop or StopSignal()
     ledger = _ledger(solver, budget, options)
     try:
-        async with stop.guard(ledger.remaining.seconds):
+        async with stop.guard(ledger.seconds_left):
             offer = await solver.backend.offer()
             prompt = await solver.backend.count_prompt(asked)
     except TimeoutError:

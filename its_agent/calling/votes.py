@@ -108,7 +108,7 @@ async def judge_all(context: Context, kind: AnswerType, so_far: Sampled, before:
 async def _clusters(context: Context, kind: AnswerType, so_far: Sampled) -> list[int | None]:
     """Calls by what they mean, answers by what is equal; a call is never equal to an answer."""
     answers = [None if so_far.calls[one.id] else one.answer for one in so_far.candidates]
-    merged = await context.equality.merge(answers, kind, within=context.ledger.remaining.seconds)
+    merged = await context.equality.merge(answers, kind, within=context.ledger.seconds_left)
     numbers: dict[tuple[str, object], int] = {}
     clusters: list[int | None] = []
     for one, cluster in zip(so_far.candidates, merged, strict=True):

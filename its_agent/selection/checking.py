@@ -20,6 +20,8 @@ class Checked:
 
     def applied_to(self, judgement: Judgement) -> Judgement:
         """The judgement on these clusters, with what the checks say of its answer."""
+        if self.passed_by is None and not self.failed and not self.broken:
+            return judgement
         reasons = judgement.verdict.reasons
         if self.passed_by is not None:
             reasons = (f"{self.passed_by!r} passes this answer", *reasons)

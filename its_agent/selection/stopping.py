@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 from its_agent.errors import InvalidOption
 from its_agent.selection.votes import Standings
@@ -11,6 +12,7 @@ from its_agent.selection.votes import Standings
 _STEPS = 10_000
 _PRECISION = 1e-15
 _TINY = 1e-300
+_LEADS_KEPT = 1_024
 
 
 def settled(standings: Standings, confidence: float = 0.95) -> bool:
@@ -39,6 +41,7 @@ def standing_lead(standings: Standings) -> float:
     )
 
 
+@lru_cache(maxsize=_LEADS_KEPT)
 def beta_lead(v1: float, v2: float) -> float:
     """P(p1 > 1/2 | Beta(v1 + 1, v2 + 1)) for real votes (Adaptive-Consistency, 2305.11860)."""
     if not (v1 >= 0 and v2 >= 0 and math.isfinite(v1 + v2)):
