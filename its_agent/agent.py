@@ -196,7 +196,7 @@ class Agent:
         InvalidOption or BackendUnreachable before any spend, and SolveFailed, with the receipt,
         when the backend was lost, or the time was up, before the first sample.
         """
-        options = replace(self._options(ledger, stop, thread_id), market=market)
+        options = self._options(ledger, stop, thread_id, market=market)
         cost = 0
         try:
             given, budget = Problem.of(problem), Budget.of(max_compute_budget)
@@ -389,7 +389,12 @@ class Agent:
         stop: StopSignal | None = None,
         thread_id: str | None = None,
         sinks: tuple[Sink, ...] = (),
+        market: Market | None = None,
     ) -> RunOptions:
         return RunOptions(
-            sinks=(*self.sinks, *sinks), ledger=ledger, stop=stop, thread_id=thread_id
+            sinks=(*self.sinks, *sinks),
+            ledger=ledger,
+            stop=stop,
+            thread_id=thread_id,
+            market=market,
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 
 class StopSignal:
@@ -31,14 +31,33 @@ class StopSignal:
             if not guard.expired():
                 guard.reschedule(now)
 
-    @asynccontextmanager
-    async def guard(self, seconds: float | None = None) -> AsyncGenerator[None]:
+    def guard(self, seconds: float | None = None) -> AbstractAsyncContextManager[None]:
         """Raise TimeoutError when the signal is given, or after this many seconds."""
-        if self._is_set or (seconds is not None and seconds <= 0):
+        return _Guard(self, self._guards, seconds)
+
+
+class _Guard(AbstractAsyncContextManager[None]):
+    """Work that a signal can end; entered once."""
+
+    def __init__(
+        self, signal: StopSignal, guards: set[asyncio.Timeout], seconds: float | None
+    ) -> None:
+        self._signal = signal
+        self._guards = guards
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        if self._signal.is_set or (self._seconds is not None and self._seconds <= 0):
             raise TimeoutError
-        async with asyncio.timeout(seconds) as timeout:
-            self._guards.add(timeout)
-            try:
-                yield
-            finally:
-                self._guards.discard(timeout)
+        await self._timeout.__aenter__()
+        self._guards.add(self._timeout)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._guards.discard(self._timeout)
+        await self._timeout.__aexit__(kind, error, trace)

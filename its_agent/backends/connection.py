@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -18,6 +18,8 @@ from its_agent.backends.sse import EventDecoder, NotAnEventStream
 from its_agent.errors import InvalidOption
 
 CONNECT_SECONDS = 10.0
+LINGER_SECONDS = 1.0
+"""How long the end of the connection is waited for once the answer is whole."""
 _KEEP_ALIVE_SECONDS = 4.0  # vLLM hangs up idle connections after 5; ours must be the first.
 
 Refuse: TypeAlias = Callable[[int, str, float | None], Awaitable[None]]
@@ -80,20 +82,31 @@ class Connection:
     async def post(self, path: str, body: Mapping[str, Any], *, refuse: Refuse) -> str:
         """Return the answer's text."""
         session = self._open()
-        async with session.calls, self._posted(session, path, body, refuse) as response:
+        async with session.calls, self._sent(session, "POST", path, encoded(body)) as response:
+            await _accepted(response, refuse)
             return await _text(response)
 
     async def events(
-        self, path: str, body: Mapping[str, Any], *, refuse: Refuse
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        refuse: Refuse,
+        is_whole: Callable[[], bool] = lambda: False,
     ) -> AsyncGenerator[str, None]:
-        """Stream the data of the answer's events; closing this closes the connection."""
+        """Stream the data of the answer's events; closing this closes the connection. Once the
+        answer `is_whole` nothing more is told."""
         session = self._open()
         decoder = EventDecoder()
-        async with session.slots, self._posted(session, path, body, refuse) as response:
+        async with session.slots, self._sent(session, "POST", path, encoded(body)) as response:
+            await _accepted(response, refuse)
             try:
                 async for piece in response.content.iter_any():
                     for event in decoder.feed(piece):
                         yield event
+                        if is_whole():
+                            await _ended(response)
+                            return
                 for event in decoder.end():
                     yield event
             except NotAnEventStream as error:
@@ -104,16 +117,6 @@ class Connection:
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.client.close()
-
-    @asynccontextmanager
-    async def _posted(
-        self, session: _Session, path: str, body: Mapping[str, Any], refuse: Refuse
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        async with self._sent(session, "POST", path, encoded(body)) as response:
-            if not 200 <= response.status < 300:
-                wait = retry_after(response.headers.get("retry-after"))
-                await refuse(response.status, await _text(response), wait)
-            yield response
 
     @asynccontextmanager
     async def _sent(
@@ -145,6 +148,22 @@ class Connection:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
+
+
+async def _accepted(response: aiohttp.ClientResponse, refuse: Refuse) -> None:
+    """Raise what `refuse` makes of an answer that is not one of success."""
+    if not 200 <= response.status < 300:
+        wait = retry_after(response.headers.get("retry-after"))
+        await refuse(response.status, await _text(response), wait)
+
+
+async def _ended(response: aiohttp.ClientResponse) -> None:
+    """Wait for the end of an answer, so that its connection can be used again; a server that keeps
+    it open is left."""
+    if not response.content.is_eof():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                await response.read()
 
 
 async def _text(response: aiohttp.ClientResponse) -> str:

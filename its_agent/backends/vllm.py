@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -34,8 +33,6 @@ from its_agent.solution import Message
 
 SILENCE_SECONDS = 600.0
 """Long enough for a request that waits in the engine's queue."""
-LINGER_SECONDS = 1.0
-"""How long the end of the connection is waited for once the answer is whole."""
 _NO_PAGE = (404, 405, 501)
 _REFUSALS = (400, 422)
 _UNABLE: Mapping[str, re.Pattern[str]] = {
@@ -163,17 +160,16 @@ class VLLMBackend:
         )
         named = {"model": await self._server.name(), **body}
         refuse = partial(self._refuse, request)
-        answer = self._connection.events("/v1/chat/completions", named, refuse=refuse)
         reader = ChatReader(request, self._endpoint)
+        answer = self._connection.events(
+            "/v1/chat/completions", named, refuse=refuse, is_whole=lambda: reader.is_whole
+        )
         calls = WrittenCalls() if may_call(request) else None
         try:
             async with aclosing(answer) as events:
                 async for event in events:
                     for delta in reader.read(event):
                         yield calls.read(delta) if calls else delta
-                    if reader.is_whole:
-                        await _drained(events)
-                        break
         finally:
             if reader.prompt_tokens is not None:
                 self._counts.told(request, reader.prompt_tokens)
@@ -271,12 +267,3 @@ class VLLMBackend:
 
 def _is_structured(request: Request) -> bool:
     return bool(request.choices) or request.schema is not None
-
-
-async def _drained(events: AsyncGenerator[str]) -> None:
-    """Read to the end of the connection, so that it can be used again; a server that keeps it
-    open is left."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            async for _ in events:
-                pass
