@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from its_agent.graphs.context import Context
 from its_agent.solution import Candidate
+from its_agent.timers import TimeLimit
 from its_agent.verifiers import Calibrated, Result, Verifier
 
 AT_ONCE = os.cpu_count() or 1
@@ -46,7 +47,7 @@ async def examined(
     looking = [(one.name, one.examine) for one in context.examiners]
     looking += [(one.name, one.testify) for one in context.witnesses]
     try:
-        async with asyncio.timeout(within), asyncio.TaskGroup() as group:
+        async with TimeLimit(within), asyncio.TaskGroup() as group:
             for name, examine in looking:
                 for answer in distinct:
                     if (name, answer) not in context.found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from its_agent.graphs.examination import examined
 from its_agent.prompts import render
 from its_agent.selection.checking import decide
 from its_agent.solution import Candidate
+from its_agent.timers import TimeLimit
 from its_agent.verifiers import Explains, ExplainsSlowly, Grades
 
 Standing: TypeAlias = Literal["no_answer", "fail", "unknown", "pass"]
@@ -60,7 +60,7 @@ async def _details(answer: str, name: str, context: Context) -> tuple[float, str
     why = next((v.explain(answer) for v in checks if isinstance(v, Explains)), None)
     grade: float | None = None
     try:
-        async with asyncio.timeout(context.ledger.seconds_left):
+        async with TimeLimit(context.ledger.seconds_left):
             for examiner in context.examiners:
                 if examiner.name == name and isinstance(examiner, ExplainsSlowly):
                     why = await examiner.explain(answer)

@@ -16,6 +16,7 @@ from types import TracebackType
 from its_agent.equality_process import WORKER, Outcome, WorkerProcess
 from its_agent.normal_form import canonical, expression, is_wordy
 from its_agent.solution import AnswerType
+from its_agent.timers import TimeLimit
 
 MAX_EXPRESSION = 300
 _CLOSING = {"(": ")", "[": "]", r"\{": r"\}"}
@@ -105,7 +106,7 @@ class AnswerEquality:
             if canonical(head, answer_type) == form:
                 return index
         with suppress(TimeoutError):
-            async with asyncio.timeout(within):
+            async with TimeLimit(within):
                 for index, head in enumerate(heads):
                     if await self.same(head, answer, answer_type):
                         return index

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
+from its_agent.timers import TimeLimit
+
 
 class StopSignal:
     """Ends the work it guards as if its time were up; one event loop owns it.
@@ -31,27 +33,28 @@ class StopSignal:
             if not guard.expired():
                 guard.reschedule(now)
 
-    def guard(self, seconds: float | None = None) -> AbstractAsyncContextManager[None]:
+    def guard(self, seconds: float | None = None) -> AbstractAsyncContextManager[object]:
         """Raise TimeoutError when the signal is given, or after this many seconds."""
         return _Guard(self, self._guards, seconds)
 
 
-class _Guard(AbstractAsyncContextManager[None]):
-    """Work that a signal can end; entered once."""
+class _Guard(TimeLimit):
+    """Work that a signal can end."""
 
     def __init__(
         self, signal: StopSignal, guards: set[asyncio.Timeout], seconds: float | None
     ) -> None:
+        super().__init__(seconds)
         self._signal = signal
         self._guards = guards
         self._seconds = seconds
-        self._timeout = asyncio.timeout(seconds)
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> asyncio.Timeout:
         if self._signal.is_set or (self._seconds is not None and self._seconds <= 0):
             raise TimeoutError
-        await self._timeout.__aenter__()
-        self._guards.add(self._timeout)
+        entered = await super().__aenter__()
+        self._guards.add(entered)
+        return entered
 
     async def __aexit__(
         self,
@@ -60,4 +63,4 @@ class _Guard(AbstractAsyncContextManager[None]):
         trace: TracebackType | None,
     ) -> None:
         self._guards.discard(self._timeout)
-        await self._timeout.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)

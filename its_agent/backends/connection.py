@@ -16,6 +16,7 @@ import aiohttp
 from its_agent.backends.endpoint import Endpoint, retry_after
 from its_agent.backends.sse import EventDecoder, NotAnEventStream
 from its_agent.errors import InvalidOption
+from its_agent.timers import TimeLimit, outside_of_graphs
 
 CONNECT_SECONDS = 10.0
 LINGER_SECONDS = 1.0
@@ -123,10 +124,13 @@ class Connection:
         self, session: _Session, method: str, path: str, content: bytes | None = None
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Leaving before the answer's end closes the connection, which aborts the work."""
+        request = session.client.request(
+            method, self._root + path, data=content, allow_redirects=False
+        )
         with self._endpoint.translating():
-            async with session.client.request(
-                method, self._root + path, data=content, allow_redirects=False
-            ) as response:
+            with outside_of_graphs():
+                response = await request
+            async with response:
                 yield response
 
     def _open(self) -> _Session:
@@ -162,7 +166,7 @@ async def _ended(response: aiohttp.ClientResponse) -> None:
     it open is left."""
     if not response.content.is_eof():
         with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with TimeLimit(LINGER_SECONDS):
                 await response.read()
 
 

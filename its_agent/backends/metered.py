@@ -154,7 +154,7 @@ class MeteredBackend:
         """Whether the backend offers it and has not refused it so far."""
         return capability in self._offer.capabilities and capability not in self.meter.lacks
 
-    def until_the_end(self) -> AbstractAsyncContextManager[None]:
+    def until_the_end(self) -> AbstractAsyncContextManager[object]:
         """Let work go on until the solve has to end; then it is cancelled by a TimeoutError."""
         return self._stop.guard(self._ledger.seconds_left)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from its_agent.errors import InvalidOption, MissingExtra
+from its_agent.timers import TimeLimit
 from its_agent.verifiers.syscalls import filter_program
 
 MIB = 1 << 20
@@ -136,7 +137,7 @@ class Sandbox:
         out, err = bytearray(), bytearray()
         how: How = "exit"
         try:
-            async with asyncio.timeout(self.limits.seconds), asyncio.TaskGroup() as group:
+            async with TimeLimit(self.limits.seconds), asyncio.TaskGroup() as group:
                 group.create_task(_write(process.stdin, stdin))
                 group.create_task(_read(process.stdout, out, self.limits.output))
                 group.create_task(_read(process.stderr, err, self.limits.output))
@@ -244,7 +245,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     with suppress(TimeoutError):
-        async with asyncio.timeout(_GRACE_SECONDS):
+        async with TimeLimit(_GRACE_SECONDS):
             await process.communicate()
 
 
