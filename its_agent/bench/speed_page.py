@@ -89,11 +89,12 @@ def _overhead(seen: dict[str, Any]) -> list[str]:
             for what, name in rows.items()
         ),
         "",
-        f"Medians of {seen['rounds']} rounds of {seen['solves_a_round']} solves. At most "
-        f"{MOST_RATIO} is wanted.",
+        f"Medians over {seen['rounds']} rounds of the mean of {seen['solves_a_round']} solves, the "
+        f"rows in turns from one solve to the next. At most {MOST_RATIO} is wanted.",
         "",
         f"{with_few:.0f} solves a second at {few:,} at once, {with_many:.0f} at {many:,} "
-        f"({LEAST_RATE} are wanted), every prompt new. Memory: {before:.0f} MiB before the crowd "
+        f"({LEAST_RATE} are wanted), every prompt new; the bare graphs with their requests through "
+        f"httpx make {seen['bare_a_second']:.0f} at {few:,}. Memory: {before:.0f} MiB before the crowd "
         f"of {many:,}, {between:.0f} after it, {after:.0f} after another one.",
         "",
         f"A look ahead of `adaptive` at twelve samples with eight answers takes "
