@@ -12,7 +12,7 @@ from its_agent.backends.protocol import Request
 from its_agent.budget import Usage
 from its_agent.errors import BackendError, BudgetExceeded, PromptTooLong
 from its_agent.graphs.context import Context
-from its_agent.graphs.effort import with_effort
+from its_agent.graphs.effort import one_by_one, with_effort
 from its_agent.graphs.state import Plain, flat
 
 _NOTHING = Usage()
@@ -33,10 +33,17 @@ async def intent(
         return None
     worst, door = beside, context.model(model).door
     for request in requests:
-        try:
-            worst += await door.worst(with_effort(context.settings, door, request))
-        except (BackendError, BudgetExceeded, PromptTooLong):
-            # It will not be sent either; the purchase meets the same trouble and tells it.
-            continue
-    limits = [limit for limit in (context.ledger.unspent.compute, most) if limit is not None]
-    return flat(replace(worst, compute=max(0, min([worst.compute, *map(int, limits)]))))
+        for one in one_by_one(door, with_effort(context.settings, door, request)):
+            try:
+                worst += await door.worst(one)
+            except (BackendError, BudgetExceeded, PromptTooLong):
+                # It will not be sent either; the purchase meets the same trouble and tells it.
+                continue
+    left = context.ledger.unspent
+    compute = [limit for limit in (left.compute, most) if limit is not None]
+    count = worst.requests if left.requests is None else min(worst.requests, left.requests)
+    return flat(
+        replace(
+            worst, compute=max(0, min([worst.compute, *map(int, compute)])), requests=max(0, count)
+        )
+    )

@@ -16,7 +16,7 @@ from its_agent.errors import BackendError, BudgetExceeded, CannotDo, PromptTooLo
 from its_agent.events import Sampled
 from its_agent.graphs.context import Context, Model
 from its_agent.graphs.early_stop import EarlyStop
-from its_agent.graphs.effort import with_effort
+from its_agent.graphs.effort import one_by_one, with_effort
 from its_agent.graphs.reading import Said, read_all
 from its_agent.graphs.state import State
 from its_agent.ledger import SHARED, SOLVE
@@ -194,11 +194,8 @@ async def buy(
     no `n` the samples are bought one by one, side by side.
     """
     door = door or context.door
-    request = with_effort(context.settings, door, request)
-    if request.n == 1 or door.can("n"):
-        return await _buy_one(door, request, purpose, early)
-    single = replace(request, n=1)
-    return await _together(_buy_one(door, single, purpose, early) for _ in range(request.n))
+    requests = one_by_one(door, with_effort(context.settings, door, request))
+    return await _together(_buy_one(door, one, purpose, early) for one in requests)
 
 
 async def _buy_one(

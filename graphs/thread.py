@@ -89,12 +89,14 @@ async def find(graph: SolveGraph, thread_id: str, checkpoint_id: str | None = No
     return _innermost(snapshot)
 
 
-async def charge(graph: SolveGraph, place: Place, spent: Mapping[str, Usage]) -> None:
-    """Write into the state what the run has used, so that it outlives the next kill too."""
+async def charge(graph: SolveGraph, place: Place, latest: Place) -> None:
+    """Write into the state at a place what the run has used in all, up to its latest place, so that
+    it outlives the next kill too."""
     if place.next is None:
         return
     before = place.done or BEFORE.get(place.next) or _before(place)
-    update: Any = {"books": {**place.values.get("books", {}), "spent": plain_usage(spent)}}
+    books = {**latest.values.get("books", {}), "spent": plain_usage(latest.spent)}
+    update: Any = {"books": books}
     if place.done is not None:
         update = {**place.values, **update}
     if before in SAYS_WHERE_TO:

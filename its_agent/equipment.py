@@ -147,8 +147,15 @@ class Equipment:
         """What the nodes of the run share."""
         emit = Emitter(ledger, options.sinks, run_id=run_id)
         first, *others = met
+        durable = options.thread_id is not None
         door = MeteredBackend(
-            first.backend, ledger, emit, offer=first.offer, stop=stop, meter=meter
+            first.backend,
+            ledger,
+            emit,
+            offer=first.offer,
+            stop=stop,
+            meter=meter,
+            durable=durable,
         )
         doors = [door, *(door.to(one.backend, one.offer) for one in others)]
         return Context(
@@ -173,7 +180,7 @@ class Equipment:
             scorers=self.scorers,
             programs=Programs(self.sandbox) if self.sandbox else None,
             market=options.market,
-            durable=options.thread_id is not None,
+            durable=durable,
             notes=notes,
             paid=paid or [],
             lost=set(lost),

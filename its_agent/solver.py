@@ -107,7 +107,7 @@ class Solver(Equipment):
         context = await self._taken_up(state, begun, ledger, stop, options, notes)
         if place.next is None:
             return solution_of(state, context)
-        await charge(graph, place, latest.spent)
+        await charge(graph, place, latest)
         return (await self._run(graph, state, context, options, stop, begun=True)).solution
 
     async def _taken_up(

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from resumable import EGGS, THREAD, saver_at
 from scripted_server import served
 
 from its_agent import Agent, Solution, Usage
-from its_agent.backends.protocol import Request
+from its_agent.backends.faulty import Fault, FaultyBackend
+from its_agent.backends.protocol import ALL_CAPABILITIES, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
 from its_agent.graphs.solve import solve_graph
@@ -89,6 +90,59 @@ async def test_a_run_that_was_left_keeps_its_samples_and_its_bill(
     check_bill(solution, backend)
     kept = {c["id"]: c["text"] for c in before.values.get("candidates", [])}
     assert kept.items() <= {c.id: c.text for c in solution.candidates}.items()
+
+
+LONG = "word " * 300 + EGGS
+
+
+async def left_once(
+    agent: Agent, backend: ScriptedBackend, until: Callable[[], bool], budget: int
+) -> None:
+    """Begin a run, and leave it for good at some moment inside a superstep."""
+    running = asyncio.create_task(agent.asolve(LONG, max_compute_budget=budget, thread_id=THREAD))
+    while not until():
+        assert not running.done()
+        await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_a_server_without_n_has_every_request_in_flight_charged() -> None:
+    saver = InMemorySaver()
+    backend = ScriptedBackend(
+        lambda request, index: Reply(text=f"\\boxed{{{index}}}", tokens=40),
+        capabilities=ALL_CAPABILITIES - {"n"},
+        delay=0.05,
+    )
+    async with Agent(
+        backend, strategy="self_consistency", max_tokens=40, checkpointer=saver
+    ) as agent:
+        await left_once(agent, backend, lambda: backend.generated_tokens > 100, 20_000)
+        solution = await agent.aresume(THREAD)
+    made = backend.prompt_tokens + backend.generated_tokens
+    assert len(backend.requests) > 10
+    assert made <= solution.receipt.spent.compute <= 20_000
+    assert IN_FLIGHT in solution.receipt.by_purpose
+
+
+async def test_what_is_tried_again_stays_within_the_reservation_that_a_kill_charges() -> None:
+    saver = InMemorySaver()
+    engine = ScriptedBackend(
+        lambda request, index: Reply(text=f"\\boxed{{{index}}}", tokens=400), delay=0.01
+    )
+    faulty = FaultyBackend(
+        engine, lambda place, request: Fault(kind="lost", after=40) if place == 0 else None
+    )
+    async with Agent(faulty, strategy="single_pass", max_tokens=400, checkpointer=saver) as agent:
+
+        def is_tried_again() -> bool:
+            return len(engine.requests) > 1 and engine.generated_tokens > 300
+
+        await left_once(agent, engine, is_tried_again, 4_000)
+        place = await find(solve_graph().compile(checkpointer=saver), THREAD)
+    charged = sum(place.spent.values(), Usage())
+    assert len(engine.requests) == 2
+    assert charged.compute >= engine.prompt_tokens + engine.generated_tokens
 
 
 class StoppingSaver(InMemorySaver):

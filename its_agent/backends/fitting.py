@@ -59,6 +59,13 @@ class Fitting:
             ),
         )
 
+    def read_again(self, prompt: int) -> Usage:
+        """What a further try costs before its first token."""
+        price = compute_units(
+            prompt=prompt, cached=0, completion=0, relative_cost=self.relative_cost
+        )
+        return Usage(prompt_tokens=prompt, compute=price)
+
     def _shorter(self, prompt: int, request: Request, least: int, left: Remaining) -> Request:
         shortfall = self._shortfall(prompt, replace(request, max_tokens=least), left)
         if shortfall is not None:

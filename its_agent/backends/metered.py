@@ -25,7 +25,7 @@ from its_agent.backends.protocol import (
 from its_agent.backends.purchase import EndOfTime, Interruption, Purchase, Read
 from its_agent.backends.retry import Retry, next_try
 from its_agent.backends.telling import said, tell_bill, tell_request
-from its_agent.budget import Usage
+from its_agent.budget import Budget, Usage
 from its_agent.errors import (
     BackendError,
     BackendLost,
@@ -65,8 +65,11 @@ class MeteredBackend:
         offer: Offer,
         stop: StopSignal | None = None,
         meter: Meter | None = None,
+        durable: bool = False,
     ) -> None:
-        """`stop` aborts everything that is bought through this door."""
+        """`stop` aborts everything that is bought through this door. With `durable` a purchase
+        that is tried again costs no more than `worst` says: that is what a run is charged which
+        was killed meanwhile."""
         self.meter = meter or Meter()
         self._backend = backend
         self._ledger = ledger
@@ -78,11 +81,18 @@ class MeteredBackend:
             relative_cost=backend.relative_cost,
         )
         self._stop = stop or StopSignal()
+        self._durable = durable
 
     def within(self, scope: Ledger) -> MeteredBackend:
         """Return the same door, paid from a nested scope."""
         return MeteredBackend(
-            self._backend, scope, self._emit, offer=self._offer, stop=self._stop, meter=self.meter
+            self._backend,
+            scope,
+            self._emit,
+            offer=self._offer,
+            stop=self._stop,
+            meter=self.meter,
+            durable=self._durable,
         )
 
     async def at(self, backend: Backend) -> MeteredBackend:
@@ -101,6 +111,7 @@ class MeteredBackend:
             offer=offer,
             stop=self._stop,
             meter=Meter(of_solve=self.meter),
+            durable=self._durable,
         )
 
     async def read(
@@ -185,9 +196,11 @@ class MeteredBackend:
         return prompt_bound(self._backend, request)
 
     async def worst(self, request: Request) -> Usage:
-        """What the request would reserve now. Raises what `buy` raises before it sends it."""
+        """What the request would reserve now, and what reading its prompt once more costs, as it
+        may be tried again. Raises what `buy` raises before it sends it."""
         prompt = await self.count_prompt(request)
-        return self._fitting.fit(prompt, request, self._ledger.remaining)[1]
+        once = self._fitting.fit(prompt, request, self._ledger.remaining)[1]
+        return once + self._fitting.read_again(prompt)
 
     async def buy(
         self,
@@ -213,11 +226,19 @@ class MeteredBackend:
             again = next_try(request, last.failure, tries=tries, missing=request.n - ended)
             if again is None:
                 break
-            last = await self._again(again, last.failure, purpose, watch, decided)
+            door = self._for_the_rest(bought) if self._durable else self
+            last = await door._again(again, last.failure, purpose, watch, decided)
             bought += last
             request = again.request
             tries += 1
         return bought
+
+    def _for_the_rest(self, bought: Purchase) -> MeteredBackend:
+        """The door that pays from what a purchase has left of its worst case."""
+        if not bought.usage.compute:
+            return self
+        left = max(1, bought.worst - bought.usage.compute)
+        return self.within(self._ledger.scope(Budget(compute=left), name=self._ledger.name))
 
     async def _again(
         self,
@@ -259,6 +280,7 @@ class MeteredBackend:
         interrupted: Interruption | None = None
         bill: Bill | None = None
         reservation: Reservation | None = None
+        worst = 0
         number = self._emit.number()
         try:
             async with self.until_the_end(), decided.guard() if decided else nullcontext():
@@ -267,6 +289,8 @@ class MeteredBackend:
                 prompt = known or await self._counted(request)
                 fit = partial(self._fitting.fit, prompt.tokens, request)
                 request, reservation = await self._ledger.acquire(fit, purpose)
+                read_again = self._fitting.read_again(prompt.tokens)
+                worst = (reservation.held + read_again).compute
                 seen = hash_of(request)
                 bill = Bill(
                     self._backend.relative_cost,
@@ -300,6 +324,7 @@ class MeteredBackend:
             failure=failure,
             interrupted=interrupted,
             notes=bill.disputes,
+            worst=worst,
         )
 
     def _roomy(self, request: Request, purpose: str) -> PromptBound | None:

@@ -26,6 +26,8 @@ class Purchase:
     failure: BackendError | None = None
     interrupted: Interruption | None = None
     notes: tuple[str, ...] = ()
+    worst: int = 0
+    """Compute units that it may cost, tries again included, where it may be charged unseen."""
 
     def __add__(self, later: Purchase) -> Purchase:
         """This try and a later one, which says how it ended."""
@@ -35,6 +37,7 @@ class Purchase:
             failure=later.failure,
             interrupted=later.interrupted,
             notes=self.notes + later.notes,
+            worst=self.worst or later.worst,
         )
 
 

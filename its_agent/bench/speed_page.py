@@ -94,8 +94,8 @@ def _overhead(seen: dict[str, Any]) -> list[str]:
         "",
         f"{with_few:.0f} solves a second at {few:,} at once, {with_many:.0f} at {many:,} "
         f"({LEAST_RATE} are wanted), every prompt new; the bare graphs with their requests through "
-        f"httpx make {seen['bare_a_second']:.0f} at {few:,}. Memory: {before:.0f} MiB before the crowd "
-        f"of {many:,}, {between:.0f} after it, {after:.0f} after another one.",
+        f"httpx make {seen['bare_a_second']:.0f} at {few:,}. Memory: {before:.0f} MiB before the "
+        f"crowd of {many:,}, {between:.0f} after it, {after:.0f} after another one.",
         "",
         f"A look ahead of `adaptive` at twelve samples with eight answers takes "
         f"{seen['decision_ms']:.2f} ms (at most {MOST_DECISION_MS} are wanted).",
