@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from its_agent.backends.connect import Met, Named, meet
 from its_agent.backends.meter import Meter
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend
+from its_agent.backends.retry import insistent
 from its_agent.budget import Budget, Prices, Usage
 from its_agent.difficulty.profile import Profile, check_model, profile_of
 from its_agent.equality import AnswerEquality
@@ -112,17 +114,18 @@ class Equipment:
         The prompt is counted for what compares prices by it, and for what is written down."""
         try:
             async with stop.guard(ledger.seconds_left):
-                met = await meet(self.backends)
+                met = await insistent(partial(meet, self.backends))
                 if is_new:
-                    room = met[0].offer.fingerprint.context_length
-                    state = await counted(
+                    count = partial(
+                        counted,
                         state,
                         met[0].backend,
                         ledger,
-                        room,
+                        met[0].offer.fingerprint.context_length,
                         thinking=self.settings.thinking,
                         bounded=len(met) == 1 and not self.scorers and not durable,
                     )
+                    state = await insistent(count)
         except TimeoutError:
             raise BackendUnreachable(
                 "the backend did not say what it is before the solve had to end; "

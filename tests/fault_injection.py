@@ -2,8 +2,9 @@
 
     python tests/fault_injection.py --cases 100000 [--first SEED] [--processes N]
 
-One seed is one case, whatever the machine. A failing case prints its seed; `--first SEED --cases 1`
-replays it.
+One seed is one case, whatever the machine, and takes the same course each time: the clock is
+virtual, and the waits between tries are drawn from the seed too. A failing case prints its seed,
+whatever went wrong, be it that it takes for ever; `--first SEED --cases 1` replays it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from foretelling import ForetellingBackend
@@ -24,10 +27,11 @@ from virtual_time import in_virtual_time
 from its_agent import Agent, Budget, Ledger, Solution, StopSignal, Usage
 from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import Fault, FaultyBackend, Kind
-from its_agent.backends.protocol import ALL_CAPABILITIES, Capability, Request
+from its_agent.backends.protocol import ALL_CAPABILITIES, Capability, Offer, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import (
-    BackendUnreachable,
+    BackendError,
+    BudgetExceeded,
     InvalidBudget,
     ItsAgentError,
     PromptTooLong,
@@ -47,6 +51,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 CAPABILITIES: tuple[Capability, ...] = ("n", "logprobs", "top_logprobs", "structured")
 HANG_SECONDS = 1e7
 """Virtual time after which a case counts as hanging."""
+LONGEST_SECONDS = 60
+"""Real time after which it counts as going round in circles."""
 End = Literal["none", "cancel", "stop"]
 
 
@@ -68,6 +74,15 @@ class Case:
     cost: float
     foretells: bool
     """The engine's backend knows bounds of prompts that it has not counted."""
+    pages: tuple[Fault | None, ...]
+    """Of calls that generate nothing."""
+
+
+class Narrow(FaultyBackend):
+    """Has room for one solve of an agent at a time."""
+
+    async def offer(self) -> Offer:
+        return replace(await super().offer(), concurrency=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,14 +126,20 @@ def case(seed: int) -> Case:
             _fault(draw) if draw.random() < faulty else None for _ in range(draw.randint(1, 8))
         ),
         capabilities=frozenset(
-            c for c in ALL_CAPABILITIES if c not in CAPABILITIES or draw.random() < 0.85
+            c for c in sorted(ALL_CAPABILITIES) if c not in CAPABILITIES or draw.random() < 0.85
         ),
         end=draw.choice(("none", "none", "cancel", "stop")),
         end_after=draw.uniform(0, 30),
         chunk=draw.choice((8, 32, 128)),
         cost=draw.choice((1.0, 1.0, 0.3, 2.5)),
         foretells=draw.random() < 0.5,
+        pages=_pages(draw),
     )
+
+
+def _pages(draw: random.Random) -> tuple[Fault | None, ...]:
+    faulty = max(0.0, draw.uniform(-0.7, 0.3))
+    return tuple(_fault(draw) if draw.random() < faulty else None for _ in range(12))
 
 
 def _budget(draw: random.Random) -> Budget:
@@ -157,6 +178,7 @@ def _fault(draw: random.Random) -> Fault:
 
 async def check(case: Case) -> None:
     """Run a case; raises AssertionError where a promise is broken."""
+    before = asyncio.all_tasks()
     inner = (ForetellingBackend if case.foretells else ScriptedBackend)(
         lambda request, index: case.replies[index % len(case.replies)],
         relative_cost=case.cost,
@@ -168,7 +190,7 @@ async def check(case: Case) -> None:
     if isinstance(inner, ForetellingBackend):
         await inner.meet()
     disobedience = Disobedience(schedule=case.faults, chunk=case.chunk)
-    backend = FaultyBackend(inner, disobedience)
+    backend = Narrow(inner, disobedience, pages=lambda place: case.pages[place % len(case.pages)])
     clock = asyncio.get_running_loop().time
     shared = Ledger(Budget(compute=case.shared), clock=clock)
     seen = [Seen() for _ in case.budgets]
@@ -188,9 +210,10 @@ async def check(case: Case) -> None:
     # Looked at here, so that no error is reported a second time as never retrieved.
     _ = [task.exception() for task in tasks if task.done() and not task.cancelled()]
     assert not hanging, f"{len(hanging)} solves hang"
-    assert len(asyncio.all_tasks()) == 1, "a task is left over"
+    assert asyncio.all_tasks() == before, "a task is left over"
     assert shared.held.compute == 0, "a reservation is left over"
     assert shared.held.requests == 0, "a reservation is left over"
+    await _check_permits(agents, shared)
     excess = int(disobedience.tokens * case.cost) + len(case.faults)
     slack = excess if disobedience.tokens else 0
     assert shared.spent.compute <= case.shared + slack, "the shared budget is overspent"
@@ -201,10 +224,24 @@ async def check(case: Case) -> None:
     for task, budget, events in zip(tasks, case.budgets, seen, strict=True):
         assert budget.compute is not None
         assert events.worst <= budget.compute + slack, "a budget is overspent"
-        _check_end(task, case, slack)
+        _check_end(task, case, slack, worst=events.worst)
 
 
-def _check_end(task: asyncio.Task[Solution], case: Case, slack: int) -> None:
+async def _check_permits(agents: Sequence[Agent], shared: Ledger) -> None:
+    """Nobody stands in the ledger's line, and every agent's only place is free."""
+    try:
+        async with asyncio.timeout(1), AsyncExitStack() as held:
+            # A server that ignores max_tokens may have left less than nothing.
+            with suppress(BudgetExceeded):
+                _, probe = await shared.acquire(lambda left: (None, Usage()), "probe")
+                probe.settle(Usage())
+            for agent in agents:
+                await held.enter_async_context(agent.solver.places.taken(1))
+    except TimeoutError:
+        raise AssertionError("a permit is left over") from None
+
+
+def _check_end(task: asyncio.Task[Solution], case: Case, slack: int, *, worst: int) -> None:
     if task.cancelled():
         assert case.end == "cancel", "a solve was cancelled that nobody cancelled"
         return
@@ -212,8 +249,9 @@ def _check_end(task: asyncio.Task[Solution], case: Case, slack: int) -> None:
     if error is not None:
         assert isinstance(error, ItsAgentError), f"an error without a type: {error!r}"
         if not isinstance(error, SolveFailed):
-            before_any_spend = (InvalidBudget, PromptTooLong, BackendUnreachable)
+            before_any_spend = (InvalidBudget, PromptTooLong, BackendError)
             assert isinstance(error, before_any_spend), f"an error without a receipt: {error!r}"
+            assert worst == 0, f"an error without a receipt after {worst} units: {error!r}"
             return
         receipt = error.receipt
     else:
@@ -232,13 +270,36 @@ def _check_end(task: asyncio.Task[Solution], case: Case, slack: int) -> None:
 
 def run(seeds: Sequence[int]) -> list[tuple[int, str]]:
     """Run cases, and return the seeds of those that failed, with what went wrong."""
-    failed: list[tuple[int, str]] = []
-    for seed in seeds:
-        try:
-            in_virtual_time(check(case(seed)))
-        except AssertionError as error:
-            failed.append((seed, str(error)))
-    return failed
+    return [(seed, why) for seed in seeds if (why := trouble_of(seed)) is not None]
+
+
+def trouble_of(seed: int) -> str | None:
+    """Run a case, and say what went wrong with it."""
+    random.seed(seed)
+    before = signal.signal(signal.SIGALRM, _going_round)
+    signal.alarm(LONGEST_SECONDS)
+    try:
+        error = in_virtual_time(_error_of(case(seed)))
+    except GoingRound:
+        return f"it takes longer than {LONGEST_SECONDS} seconds"
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    return None if error is None else f"{type(error).__name__}: {error}"
+
+
+async def _error_of(case: Case) -> BaseException | None:
+    checking = asyncio.create_task(check(case))
+    await asyncio.wait([checking])
+    return checking.exception()
+
+
+class GoingRound(KeyboardInterrupt):
+    """A case that does not end; of a kind that an event loop lets through."""
+
+
+def _going_round(number: int, frame: object) -> None:
+    raise GoingRound
 
 
 def run_many(first: int, cases: int, processes: int) -> list[tuple[int, str]]:
@@ -262,6 +323,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.cases == 1:
         print(case(asked.first))
+        random.seed(asked.first)
         in_virtual_time(check(case(asked.first)))
         return
     failed = run_many(asked.first, asked.cases, asked.processes)

@@ -24,7 +24,9 @@ class Quirk:
     refuses: Callable[[Mapping[str, Any]], str | None] = lambda body: None
     """Says what it cannot do about a request's body, which then gets a 400."""
     failures: Sequence[tuple[int, Mapping[str, str]]] = ()
-    """Status and headers that the first requests are answered with."""
+    """Status and headers that the first requests for samples are answered with."""
+    page_failures: Sequence[tuple[int, Mapping[str, str]]] = ()
+    """The same of the first requests for each other page."""
     tokenizes: bool = True
     lacks: Collection[str] = ()
     """Fields of events that are never sent: "usage", "logprobs"."""
@@ -58,6 +60,9 @@ def served(
         names = (model, *others)
         odd = quirk
         failures = iter(quirk.failures)
+        page_failures = {
+            path: iter(quirk.page_failures) for path in ("/v1/models", "/version", "/tokenize")
+        }
         whole = quirk.cut_after is None
         closing = Event()
 
@@ -78,6 +83,7 @@ class _Pages(BaseHTTPRequestHandler):
     names: tuple[str, ...]
     odd: Quirk
     failures: Iterator[tuple[int, Mapping[str, str]]]
+    page_failures: Mapping[str, Iterator[tuple[int, Mapping[str, str]]]]
     whole: bool
     closing: Event
 
@@ -87,6 +93,8 @@ class _Pages(BaseHTTPRequestHandler):
             "/version": {"version": "0.32.0"},
         }
         page = pages.get(self.path)
+        if page and self._fails():
+            return
         self._send(200 if page else 404, page or {"error": {"message": "no such page"}})
 
     def do_POST(self) -> None:
@@ -95,7 +103,7 @@ class _Pages(BaseHTTPRequestHandler):
         if self.path == "/tokenize":
             if not self.odd.tokenizes:
                 self._send(404, {"detail": "Not Found"})
-            else:
+            elif not self._fails():
                 self._send(200, {"count": asyncio.run(self.source.count_prompt(request))})
             return
         status, headers = next(self.failures, FINE)
@@ -103,13 +111,24 @@ class _Pages(BaseHTTPRequestHandler):
         if refused is not None:
             status, headers = 400, FINE[1]
         if status != 200:
-            said = {"error": {"message": refused or "not now", "code": status}}
-            self._write(status, "application/json", json.dumps(said).encode(), headers)
+            self._fail(status, headers, refused or "not now")
         elif self.odd.says is not None:
             self._write(200, "text/event-stream", self.odd.says)
         else:
             told = body.get("stream_options", {}).get("continuous_usage_stats", False)
             self._send_events(asyncio.run(_events(self.source, request, counted=told)))
+
+    def _fails(self) -> bool:
+        """Answer with the page's next failure, if it has one left."""
+        status, headers = next(self.page_failures[self.path], FINE)
+        if status == 200:
+            return False
+        self._fail(status, headers, "not now")
+        return True
+
+    def _fail(self, status: int, headers: Mapping[str, str], why: str) -> None:
+        said = {"error": {"message": why, "code": status}}
+        self._write(status, "application/json", json.dumps(said).encode(), headers)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: standard error belongs to the command that is tested."""

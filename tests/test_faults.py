@@ -54,6 +54,8 @@ def refuses(field: str, says: str) -> Quirk:
 
 RECOVERABLE = {
     "busy": Quirk(failures=[(429, PAUSE), (503, PAUSE)]),
+    "busy before it says what it is": Quirk(page_failures=[(503, PAUSE), (429, PAUSE)]),
+    "an error of its own before": Quirk(page_failures=[(500, PAUSE)]),
     "busy until a date": Quirk(failures=[(429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})]),
     "an error of its own": Quirk(failures=[(500, PAUSE)]),
     "no /tokenize": Quirk(tokenizes=False),

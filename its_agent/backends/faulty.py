@@ -63,19 +63,26 @@ class Fault:
 
 Schedule: TypeAlias = Callable[[int, Request], Fault | None]
 """The fault of a request, by its place among all requests, from 0."""
+PageSchedule: TypeAlias = Callable[[int], Fault | None]
+"""The fault of a call that generates nothing, by its place among those, from 0."""
 
 
 class FaultyBackend:
-    """Passes requests on, each with the fault that the schedule has for it.
+    """Passes requests on, each with the fault that the schedule has for it, and what the backend is
+    asked about itself and about prompts, with those of `pages`.
 
     A server that ignores `max_tokens`, stop strings or `n` is played by asking the inner backend
     without them.
     """
 
-    def __init__(self, inner: Backend, schedule: Schedule) -> None:
+    def __init__(
+        self, inner: Backend, schedule: Schedule, *, pages: PageSchedule = lambda place: None
+    ) -> None:
         self._inner = inner
         self._schedule = schedule
+        self._pages = pages
         self._asked = 0
+        self._looked = 0
 
     @property
     def relative_cost(self) -> float:
@@ -84,10 +91,12 @@ class FaultyBackend:
 
     async def offer(self) -> Offer:
         """Say what the inner backend is."""
+        await self._look()
         return await self._inner.offer()
 
     async def count_prompt(self, request: Request) -> int:
         """Count as the inner backend does."""
+        await self._look()
         return await self._inner.count_prompt(request)
 
     def prompt_bound(self, request: Request) -> PromptBound | None:
@@ -121,6 +130,15 @@ class FaultyBackend:
     async def aclose(self) -> None:
         """Close the inner backend."""
         await self._inner.aclose()
+
+    async def _look(self) -> None:
+        fault = self._pages(self._looked)
+        self._looked += 1
+        if fault is not None:
+            _refuse(fault)
+            if fault.kind == "slow":
+                await asyncio.sleep(fault.seconds)
+            await _break_off(fault)
 
 
 def _refuse(fault: Fault) -> None:

@@ -23,7 +23,7 @@ from its_agent.backends.protocol import (
     prompt_bound,
 )
 from its_agent.backends.purchase import EndOfTime, Interruption, Purchase, Read
-from its_agent.backends.retry import Retry, next_try
+from its_agent.backends.retry import Retry, insistent, next_try
 from its_agent.backends.telling import said, tell_bill, tell_request
 from its_agent.budget import Budget, Usage
 from its_agent.errors import (
@@ -184,7 +184,8 @@ class MeteredBackend:
 
     async def count_prompt(self, request: Request) -> int:
         """Count a prompt. Raises BudgetExceeded when the time is up."""
-        return await self.in_time(partial(self._backend.count_prompt, request))
+        count = partial(self._backend.count_prompt, request)
+        return await self.in_time(partial(insistent, count))
 
     async def price(self, request: Request) -> Usage:
         """What the request costs at most, whatever is left. Raises BudgetExceeded when the time is
@@ -337,7 +338,7 @@ class MeteredBackend:
         return known if is_alone and self._fitting.fits_whole(known.tokens, request) else None
 
     async def _counted(self, request: Request) -> PromptBound:
-        tokens = await self._backend.count_prompt(request)
+        tokens = await insistent(partial(self._backend.count_prompt, request))
         offer = await self._backend.offer()
         return PromptBound(tokens=tokens, is_exact="count_prompt" in offer.capabilities)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from its_agent.backends.protocol import Request
 from its_agent.errors import (
@@ -13,6 +16,8 @@ from its_agent.errors import (
     BackendUnreachable,
     CannotDo,
 )
+
+T = TypeVar("T")
 
 BUSY = (429, 503)
 BROKEN = (500, 502, 504)
@@ -47,17 +52,40 @@ def next_try(request: Request, failure: BackendError, *, tries: int, missing: in
             if capability in INDISPENSABLE or tries >= TRIES_UNABLE:
                 return None
             return Retry(wait=0.0, request=without(request, capability))
-        case BackendRefused(status=status) if status in BUSY and tries < TRIES_BUSY:
-            fewer = replace(request, n=max(1, request.n // 2))
-            return Retry(wait=_wait(failure.retry_after, tries), request=fewer)
-        case BackendRefused(status=status) if status in BROKEN and tries < TRIES_BROKEN:
-            return Retry(wait=_wait(failure.retry_after, tries), request=request)
+        case BackendRefused(status=status):
+            wait = wait_of(failure, tries)
+            fewer = max(1, request.n // 2) if status in BUSY else request.n
+            return None if wait is None else Retry(wait=wait, request=replace(request, n=fewer))
         case BackendUnreachable() if tries < TRIES_BROKEN:
             return Retry(wait=_wait(None, tries), request=request)
         case BackendLost() if tries < TRIES_LOST and missing:
             return Retry(wait=_wait(None, tries), request=replace(request, n=missing))
         case _:
             return None
+
+
+def wait_of(refused: BackendRefused, tries: int) -> float | None:
+    """Seconds after which a server that is busy or in trouble is asked again; None for never."""
+    if refused.status in BUSY and tries < TRIES_BUSY:
+        return _wait(refused.retry_after, tries)
+    if refused.status in BROKEN and tries < TRIES_BROKEN:
+        return _wait(refused.retry_after, tries)
+    return None
+
+
+async def insistent(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something that costs nothing, and again while the server is busy or in trouble. Raises
+    the BackendError that is left."""
+    tries = 1
+    while True:
+        try:
+            return await work()
+        except BackendRefused as refused:
+            wait = wait_of(refused, tries)
+            if wait is None:
+                raise
+        await asyncio.sleep(wait)
+        tries += 1
 
 
 def without(request: Request, capability: str) -> Request:
