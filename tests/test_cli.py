@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -225,7 +226,7 @@ def test_an_interrupt_prints_the_best_answer_so_far_and_its_receipt() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
-    assert out.startswith("answer ")
+    assert re.match(r"answer +[0-4]\n", out), out
     assert "stopped because: cancelled" in out
     assert "tokens for what an abort left unseen" in out
 

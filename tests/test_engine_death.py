@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 from functools import partial
 
 import httpx
@@ -18,7 +19,7 @@ from its_agent.backends.counters import read_counters
 from its_agent.backends.embedded import EmbeddedServer, start_server
 from its_agent.backends.extras import installed_version
 from its_agent.backends.ports import choose_port
-from its_agent.backends.readiness import alive
+from its_agent.backends.readiness import alive, answers
 from its_agent.backends.revival import EmbeddedBackend
 from its_agent.errors import EngineDied, SolveFailed
 from its_agent.events import Event, Generating, Retrying
@@ -67,6 +68,16 @@ async def crash_by_seed(server: EmbeddedServer) -> None:
             )
             if not alive(server.engine_pid):
                 return
+
+
+async def no_longer_answers(server: EmbeddedServer, seconds: float = 30) -> bool:
+    """Whether its server has ended, or does within so many seconds."""
+    until = time.monotonic() + seconds
+    while await asyncio.to_thread(answers, server.base_url):
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(0.2)
+    return True
 
 
 async def solved(backend: VLLMBackend | EmbeddedBackend, events: list[Event]) -> Solution:
@@ -121,6 +132,7 @@ async def test_a_seeded_request_ends_a_cpu_engine_and_the_solve_with_its_receipt
         backend = VLLMBackend(server.base_url)
         solving = asyncio.create_task(solved(backend, []))
         await crash_by_seed(server)
+        assert await no_longer_answers(server)
         try:
             receipt = (await solving).receipt
         except SolveFailed as failed:

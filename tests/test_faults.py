@@ -142,6 +142,26 @@ def test_a_server_that_hangs_is_given_up_and_what_it_said_is_kept() -> None:
     assert solution.receipt.stopped_because == "backend_lost"
     assert "silent for longer" in solution.receipt.notes[-1]
     assert solution.receipt.spent.compute <= 4_000
+    assert any("So it is" in candidate.text for candidate in solution.candidates)
+
+
+def test_a_server_that_never_begins_is_an_error_with_the_receipt() -> None:
+    with (
+        served(engine(), quirk=Quirk(slow=30)) as address,
+        pytest.raises(SolveFailed, match="silent for longer") as failed,
+    ):
+        solve_at(address, strategy="single_pass", timeout=0.3)
+    assert failed.value.receipt.stopped_because == "backend_lost"
+    assert failed.value.receipt.retries == 1
+
+
+def test_a_deadline_ends_the_wait_for_a_first_token() -> None:
+    with (
+        served(engine(), quirk=Quirk(slow=30)) as address,
+        pytest.raises(SolveFailed, match="the time was up") as failed,
+    ):
+        solve_at(address, Budget(seconds=0.5), strategy="single_pass")
+    assert failed.value.receipt.elapsed_seconds < 0.75
 
 
 def test_a_server_that_hangs_does_not_hold_up_a_deadline() -> None:

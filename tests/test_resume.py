@@ -32,6 +32,7 @@ from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
 from its_agent.graphs.solve import solve_graph
 from its_agent.graphs.thread import IN_FLIGHT, find, thread
+from its_agent.policy import STRATEGIES
 
 BUDGET = 6_000
 CHECKPOINT_BYTES = 256 * 1024
@@ -246,6 +247,8 @@ async def test_a_full_disk_ends_the_checkpoints_and_not_the_run(tmp_path: Path) 
             solution = await agent.asolve(EGGS, max_compute_budget=BUDGET, thread_id=THREAD)
     assert solution.answer is not None
     assert len(solution.candidates) > 4
+    assert solution.receipt.stopped_because in ("confident", "no_gain", "budget")
+    check_bill(solution, backend)
     assert "database or disk is full" in solution.receipt.notes[-1]
 
 
@@ -308,6 +311,7 @@ def killed_and_resumed(strategy: str, store: str, seed: int) -> None:
             running.send_signal(signal.SIGKILL)
             running.communicate()
             action = "resume"
+        paid = asyncio.run(written_down(store, strategy))
         out, err = process(url, strategy, store, "resume").communicate(timeout=60)
     assert out, err
     told = json.loads(out)
@@ -318,6 +322,15 @@ def killed_and_resumed(strategy: str, store: str, seed: int) -> None:
     lost = receipt["by_purpose"].get(IN_FLIGHT, {"completion_tokens": 0})["completion_tokens"]
     assert receipt["spent"]["completion_tokens"] - lost <= source.generated_tokens
     assert told["answer"] is not None
+    assert paid.items() <= {one["id"]: one["text"] for one in told["candidates"]}.items()
+
+
+async def written_down(store: str, strategy: str) -> dict[str, str]:
+    """The samples of the waves that were finished, as the store has them."""
+    async with saver_at(store) as saver:
+        graph = solve_graph(estimates=STRATEGIES[strategy].estimates).compile(checkpointer=saver)
+        place = await find(graph, THREAD)
+    return {one["id"]: one["text"] for one in place.values.get("candidates", [])}
 
 
 @pytest.mark.timeout(120)
