@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from its_agent.backends.connect import connect
 from its_agent.backends.embedded import (
     EmbeddedServer,
     embedded_engine,
@@ -29,13 +31,16 @@ from its_agent.backends.ports import choose_port
 from its_agent.backends.progress import silent
 from its_agent.backends.readiness import answers
 from its_agent.backends.registry import state_path
+from its_agent.backends.revival import EmbeddedBackend
 from its_agent.errors import (
+    BackendLost,
     EngineDied,
     EngineError,
     InvalidOption,
     MissingExtra,
     NotEnoughMemory,
     PortInUse,
+    UnknownModel,
 )
 
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")
@@ -175,6 +180,48 @@ def test_an_attached_user_does_not_stop_the_kept_server() -> None:
     with embedded_engine("stand-in") as attached:
         assert attached.base_url == server.base_url
     assert answers(server.base_url)
+
+
+@pytest.mark.usefixtures("leaving_nothing")
+def test_who_names_no_engine_has_the_kept_one_started_again_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = kept()
+    asked: list[tuple[str, bool]] = []
+
+    def start(model: str, *, keep: bool) -> EmbeddedServer:
+        asked.append((model, keep))
+        return kept()
+
+    monkeypatch.delenv("ITS_BASE_URL", raising=False)
+    monkeypatch.setattr("its_agent.backends.connect.start_server", start)
+
+    async def dies_twice() -> list[bool]:
+        backend = connect(None)
+        assert isinstance(backend, EmbeddedBackend)
+        assert not await backend.revive()
+        revived: list[bool] = []
+        for _ in range(2):
+            server = running_server()
+            assert server is not None
+            os.killpg(server.engine_pid, signal.SIGKILL)
+            revived.append(await backend.revive())
+        await backend.aclose()
+        return revived
+
+    assert asyncio.run(dies_twice()) == [True, False]
+    assert asked == [(first.model, True)]
+
+
+async def test_an_engine_that_cannot_be_started_again_is_lost() -> None:
+    server = owned()
+    server.close()
+
+    def start() -> EmbeddedServer:
+        raise UnknownModel("no such model")
+
+    with pytest.raises(BackendLost, match="could not be restarted: no such model"):
+        await EmbeddedBackend(server, start).revive()
 
 
 @pytest.mark.usefixtures("leaving_nothing")

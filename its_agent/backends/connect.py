@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
-from its_agent.backends.embedded import running_server
+from its_agent.backends.embedded import running_server, start_server
 from its_agent.backends.priced import Priced, cost_beside
 from its_agent.backends.protocol import Backend, Offer
+from its_agent.backends.revival import EmbeddedBackend
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import InvalidOption, NoEngine
 
@@ -73,9 +75,10 @@ def connect_all(backend: object) -> tuple[Named, ...]:
 
 def connect(backend: object) -> Backend:
     """Read a base URL, a Backend or a LangChain chat model; None takes ITS_BASE_URL, its key in
-    ITS_API_KEY, else a running embedded engine.
+    ITS_API_KEY, else a running embedded engine, which is started again once when it dies.
 
-    Starts and downloads nothing. Raises NoEngine, which says how to get one, and InvalidOption.
+    Starts and downloads nothing by itself. Raises NoEngine, which says how to get one, and
+    InvalidOption.
     """
     if isinstance(backend, str):
         return VLLMBackend(backend)
@@ -92,7 +95,7 @@ def connect(backend: object) -> Backend:
             f"no engine: {BASE_URL_VARIABLE} is not set and no embedded engine runs; start one "
             "with `its-agent model start`, or pass the base URL of your vLLM server as backend"
         )
-    return VLLMBackend(server.base_url, server.model, dtype=server.dtype)
+    return EmbeddedBackend(server, partial(start_server, server.model, keep=True))
 
 
 def _of_chat_model(value: object) -> Backend:

@@ -290,8 +290,9 @@ class MeteredBackend:
                 prompt = known or await self._counted(request)
                 fit = partial(self._fitting.fit, prompt.tokens, request)
                 request, reservation = await self._ledger.acquire(fit, purpose)
-                read_again = self._fitting.read_again(prompt.tokens)
-                worst = (reservation.held + read_again).compute
+                if self._durable:
+                    again = self._fitting.read_again(prompt.tokens)
+                    worst = reservation.held.compute + again.compute
                 seen = hash_of(request)
                 bill = Bill(
                     self._backend.relative_cost,

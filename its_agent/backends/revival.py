@@ -11,7 +11,7 @@ from its_agent.backends.embedded import EmbeddedServer
 from its_agent.backends.protocol import Offer, PromptBound, Request, StreamItem
 from its_agent.backends.readiness import alive, answers
 from its_agent.backends.vllm import VLLMBackend
-from its_agent.errors import BackendLost, EngineError
+from its_agent.errors import BackendLost, ItsAgentError
 
 DYING_SECONDS = 15.0
 """How long an engine that does not answer may take to end or to recover."""
@@ -80,7 +80,7 @@ class EmbeddedBackend:
             # Whoever waits may be cancelled; the engine that is being started is not.
             try:
                 server = await asyncio.shield(self._starting)
-            except EngineError as error:
+            except ItsAgentError as error:
                 raise BackendLost(f"the engine died and could not be restarted: {error}") from error
             self._restarts_left -= 1
             await self._inner.aclose()
@@ -92,7 +92,7 @@ class EmbeddedBackend:
         await self._inner.aclose()
         if self._starting is not None:
             started, self._starting = self._starting, None
-            with suppress(EngineError):
+            with suppress(ItsAgentError):
                 server = await started
                 await asyncio.to_thread(server.close)
 
