@@ -7,21 +7,29 @@ it was set in, and a graph's context to all that its run held.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
 from types import TracebackType
+from typing import Any
 
-from langchain_core.runnables.config import var_child_runnable_config
+_GRAPHS = "langchain_core.runnables.config"
+"""Keeps a graph's context. Who has not imported it yet runs no graph, and need not wait for it."""
 
 
 @contextmanager
 def outside_of_graphs() -> Generator[None]:
     """Set timers in a context that knows of no graph."""
-    token = var_child_runnable_config.set(None)
+    if _GRAPHS not in sys.modules:
+        yield
+        return
+    graph: ContextVar[Any] = sys.modules[_GRAPHS].var_child_runnable_config
+    token = graph.set(None)
     try:
         yield
     finally:
-        var_child_runnable_config.reset(token)
+        graph.reset(token)
 
 
 class TimeLimit(AbstractAsyncContextManager[asyncio.Timeout]):
