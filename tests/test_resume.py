@@ -31,7 +31,7 @@ from its_agent.backends.protocol import ALL_CAPABILITIES, Request
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
 from its_agent.graphs.solve import solve_graph
-from its_agent.graphs.thread import IN_FLIGHT, find, thread
+from its_agent.graphs.thread import IN_FLIGHT, charge, find, thread
 from its_agent.policy import STRATEGIES
 
 BUDGET = 6_000
@@ -216,6 +216,22 @@ async def test_going_back_in_a_run_s_history_refunds_nothing() -> None:
     assert again.receipt.spent.compute >= first.receipt.spent.compute
     assert again.receipt.spent.compute <= 2_000
     assert again.receipt.spent.completion_tokens >= backend.generated_tokens
+
+
+async def test_a_charge_at_an_earlier_place_keeps_the_time_that_was_used_since() -> None:
+    saver = InMemorySaver()
+    backend = ScriptedBackend(replies, delay=0.002)
+    async with Agent(backend, strategy="attempts", checkpointer=saver) as agent:
+        await agent.asolve(EGGS, max_compute_budget=2_000, thread_id=THREAD)
+    graph = solve_graph().compile(checkpointer=saver)
+    history = [s async for s in graph.aget_state_history(thread(THREAD))]
+    early = next(s for s in reversed(history) if s.next == ("verify",))
+    where = str(early.config.get("configurable", {})["checkpoint_id"])
+    latest, before = await find(graph, THREAD), await find(graph, THREAD, where)
+    used = latest.values["books"]["elapsed"]
+    assert before.values["books"]["elapsed"] < used
+    await charge(graph, before, latest)
+    assert (await find(graph, THREAD)).values["books"]["elapsed"] == used
 
 
 async def test_what_cannot_be_resumed_is_said() -> None:
