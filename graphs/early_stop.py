@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from its_agent.answers import canonical
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.graphs.reading import read
 from its_agent.graphs.state import State, candidates_of
 from its_agent.selection.checking import decide

@@ -12,9 +12,9 @@ from typing import Literal
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Request
+from its_agent.backends.sample import Sample
 from its_agent.graphs.context import Context
 from its_agent.graphs.intent import intent
 from its_agent.graphs.purchase import paid, scoped, share_left

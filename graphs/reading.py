@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from its_agent.answers import extract_answer
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.graphs.context import Context
 from its_agent.prompts import PROGRAM_ARM
 from its_agent.solution import AnswerType

@@ -6,11 +6,11 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Request
 from its_agent.backends.purchase import Purchase
 from its_agent.backends.retry import INDISPENSABLE
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.errors import BackendError, BudgetExceeded, CannotDo, PromptTooLong
 from its_agent.events import Sampled

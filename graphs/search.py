@@ -11,8 +11,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from its_agent.answers import extract_answer
-from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage, compute_units
 from its_agent.events import Sampled
 from its_agent.graphs.algorithms import ALGORITHMS

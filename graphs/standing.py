@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.fitting import MIN_TOKENS
+from its_agent.backends.sample import Sample
 from its_agent.graphs.state import Plain, State
 from its_agent.search import Expansion, Search, SearchState, StepResult
 

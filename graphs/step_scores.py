@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from its_agent.backends.account import Account
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Capability
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.errors import InvalidOption
 from its_agent.graphs.scales import Scale

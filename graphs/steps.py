@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.errors import InvalidOption
 
 MOST_TOKENS = 1 << 20

@@ -25,9 +25,9 @@ from foretelling import ForetellingBackend
 from virtual_time import in_virtual_time
 
 from its_agent import Agent, Budget, Ledger, Solution, StopSignal, Usage
-from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import Fault, FaultyBackend, Kind
 from its_agent.backends.protocol import ALL_CAPABILITIES, Capability, Offer, Request
+from its_agent.backends.sample import ABORT_LAG
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import (
     BackendError,

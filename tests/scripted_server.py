@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import Any
 
 from its_agent.backends.protocol import Delta, Request, Tokens
-from its_agent.backends.scripted import ScriptedBackend
+from its_agent.backends.scripted import ScriptedBackend, count_tokens
 
 FINE: tuple[int, Mapping[str, str]] = (200, {})
 
@@ -99,13 +99,13 @@ class _Pages(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        request = _request(body, self.odd)
         if self.path == "/tokenize":
             if not self.odd.tokenizes:
                 self._send(404, {"detail": "Not Found"})
             elif not self._fails():
-                self._send(200, {"count": asyncio.run(self.source.count_prompt(request))})
+                self._send(200, {"count": self._count(body)})
             return
+        request = _request(body, self.odd)
         status, headers = next(self.failures, FINE)
         refused = self.odd.refuses(body)
         if refused is not None:
@@ -117,6 +117,11 @@ class _Pages(BaseHTTPRequestHandler):
         else:
             told = body.get("stream_options", {}).get("continuous_usage_stats", False)
             self._send_events(asyncio.run(_events(self.source, request, counted=told)))
+
+    def _count(self, body: Mapping[str, Any]) -> int:
+        if "prompt" in body:
+            return count_tokens(body["prompt"])
+        return asyncio.run(self.source.count_prompt(_request(body, self.odd)))
 
     def _fails(self) -> bool:
         """Answer with the page's next failure, if it has one left."""

@@ -14,7 +14,7 @@ from scripted_server import Quirk, served
 
 from its_agent import Agent, Budget, Problem, Solution
 from its_agent.backends.protocol import Request
-from its_agent.backends.scripted import Reply, ScriptedBackend
+from its_agent.backends.scripted import Reply, ScriptedBackend, count_tokens
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import SolveFailed
 
@@ -104,6 +104,26 @@ def test_what_nobody_counted_is_marked_as_estimated(name: str) -> None:
         receipt = solve_at(address).receipt
     assert (receipt.estimated_tokens > 0) is (name != "no /tokenize")
     assert ("estimated" in str(receipt)) is (name != "no /tokenize")
+
+
+def test_what_nobody_counted_is_counted_by_the_tokenizer() -> None:
+    source = engine()
+    with served(source, quirk=Quirk(lacks=["usage", "logprobs"])) as address:
+        receipt = solve_at(address, strategy="single_pass").receipt
+    # The end of the turn is a token that no text shows, and that this engine does not count.
+    assert receipt.spent.completion_tokens == source.generated_tokens + 1
+    assert receipt.estimated_tokens == source.generated_tokens + 1
+    assert receipt.spent.prompt_tokens == source.prompt_tokens
+
+
+def test_a_cut_answer_that_nobody_counted_is_counted_by_the_tokenizer_as_far_as_it_came() -> None:
+    source = engine()
+    cut = Quirk(lacks=["usage", "logprobs"], cut_after=2)
+    with served(source, quirk=cut) as address:
+        receipt = solve_at(address, strategy="single_pass").receipt
+    assert receipt.retries == 1
+    counted = receipt.spent.completion_tokens - receipt.unseen_tokens
+    assert counted == 16 + count_tokens(ANSWER) + 1
 
 
 def test_twice_the_same_piece_is_read_once() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import pytest
 from virtual_time import in_virtual_time
 
 from its_agent import Budget
 from its_agent.backends import Delta, Offer, Reply, Request, ScriptedBackend, StreamItem, Tokens
-from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import Fault, FaultyBackend, Schedule
 from its_agent.backends.fitting import MIN_TOKENS
+from its_agent.backends.meter import Meter
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import ALL_CAPABILITIES
+from its_agent.backends.purchase import Purchase
 from its_agent.backends.retry import TRIES_BUSY
+from its_agent.backends.sample import ABORT_LAG
 from its_agent.errors import (
     BackendGarbled,
     BackendLost,
@@ -25,6 +28,7 @@ from its_agent.errors import (
 from its_agent.events import Emitter, Event, Generating, Retrying
 from its_agent.ledger import Ledger
 from its_agent.receipt import Fingerprint
+from its_agent.stop_signal import StopSignal
 
 PROMPT = 100
 MESSAGES = ({"role": "user", "content": "How many eggs?"},)
@@ -213,6 +217,81 @@ def test_without_the_server_s_count_the_pieces_are_counted_and_marked() -> None:
     in_virtual_time(door.buy(wanted(n=2), purpose="generate"))
     assert ledger.spent.completion_tokens == 80
     assert door.meter.estimated_tokens == 80
+
+
+class Uncounted(FaultyBackend):
+    """Tells no counts; what its tokenizer does is up to the test."""
+
+    def __init__(self, tokenizer: Callable[[], Awaitable[int | None]], *, delay: float = 0) -> None:
+        source = ScriptedBackend(lambda r, i: Reply(text="ab " * 20, tokens=40), delay=delay)
+        super().__init__(source, always(Fault(kind="uncounted")))
+        self.tokenizer = tokenizer
+
+    async def count_text(self, text: str) -> int | None:
+        return await self.tokenizer()
+
+
+async def thirty() -> int:
+    return 30
+
+
+async def no_page() -> None:
+    return None
+
+
+async def hangs() -> int:
+    await asyncio.sleep(600)
+    return 30
+
+
+async def is_lost() -> int:
+    raise BackendLost("gone")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "each"), [(thirty, 31), (no_page, 80), (hangs, 80), (is_lost, 80)]
+)
+def test_what_nobody_counted_is_tokenized_or_stays_estimated(
+    tokenizer: Callable[[], Awaitable[int | None]], each: int
+) -> None:
+    ledger = Ledger(Budget(compute=1_000))
+    door = MeteredBackend(Uncounted(tokenizer), ledger, Emitter(ledger), offer=offer_of(4096))
+    purchase = in_virtual_time(door.buy(wanted(n=2), purpose="generate"))
+    assert purchase.failure is None
+    assert [sample.usage.completion_tokens for sample in purchase.samples] == [each, each]
+    assert ledger.spent.completion_tokens == door.meter.estimated_tokens == 2 * each
+    assert ledger.held.compute == 0
+
+
+@pytest.mark.parametrize("end", ["deadline", "cancelled", "decided"])
+def test_only_a_decided_vote_waits_for_the_tokenizer(end: str) -> None:
+    counted: list[str] = []
+
+    async def tokenizer() -> int:
+        counted.append(end)
+        return 3
+
+    async def cut_off() -> tuple[Purchase, Meter]:
+        clock = asyncio.get_running_loop().time
+        seconds = 1.5 if end == "deadline" else None
+        ledger = Ledger(Budget(compute=1_000, seconds=seconds), clock=clock)
+        stop, decided = StopSignal(), StopSignal()
+        backend = Uncounted(tokenizer, delay=1)
+        offer = offer_of(4096)
+        door = MeteredBackend(backend, ledger, Emitter(ledger), offer=offer, stop=stop)
+        signals = {"cancelled": stop, "decided": decided}
+        if end in signals:
+            asyncio.get_running_loop().call_later(1.5, signals[end].set)
+        bought = await door.buy(wanted(n=2), purpose="generate", decided=decided)
+        assert clock() < 2
+        return bought, door.meter
+
+    purchase, meter = in_virtual_time(cut_off())
+    assert purchase.interrupted == end
+    each = 3 if end == "decided" else 16
+    assert [sample.usage.completion_tokens for sample in purchase.samples] == [each, each]
+    assert meter.unseen_tokens > 0
+    assert counted == ["decided"] * 2 * (end == "decided")
 
 
 def test_a_server_without_n_is_noticed_by_its_answer() -> None:

@@ -16,11 +16,11 @@ from scripted_server import served
 from virtual_time import in_virtual_time
 
 from its_agent import Agent, Budget, Ledger, Solution, StopSignal
-from its_agent.backends.bill import ABORT_LAG
 from its_agent.backends.faulty import FaultyBackend
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.priced import Priced
 from its_agent.backends.protocol import Backend, Request
+from its_agent.backends.sample import ABORT_LAG
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import ItsAgentError

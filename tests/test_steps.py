@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from judge import Judge
 
 from its_agent import Agent, Usage
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.backends.scripted import Reply, ScriptedBackend
 from its_agent.errors import InvalidOption
 from its_agent.graphs.algorithms import ALGORITHMS

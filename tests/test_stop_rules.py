@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.budget import Budget, Usage
 from its_agent.difficulty import Belief
 from its_agent.errors import InvalidOption

@@ -86,6 +86,15 @@ async def test_the_server_counts_a_prompt_as_it_reads_it(backend: VLLMBackend) -
         assert counted == told.prompt
 
 
+async def test_the_tokenizer_counts_an_answer_but_for_the_end_of_its_turn(
+    backend: VLLMBackend,
+) -> None:
+    deltas, told = await collect(backend, request(temperature=0.0, max_tokens=400))
+    assert deltas[-1].finish == "stop"
+    text = "".join(delta.text for delta in deltas)
+    assert await backend.count_text(text) == told.completion - 1
+
+
 @pytest.mark.parametrize(
     "text", ["How many?", "\u0958\ufb1f\U0001d160" * 20, "7 \u00d7 8 \u4e2d\n\n" * 9]
 )

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import Backend, Capability, Request
 from its_agent.backends.purchase import EndOfTime
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.errors import BudgetExceeded, PromptTooLong
 

@@ -12,11 +12,13 @@ from typing import Literal, TypeAlias
 from its_agent.backends.protocol import (
     Backend,
     Capability,
+    Delta,
     Offer,
     PromptBound,
     Request,
     StreamItem,
     Tokens,
+    count_text,
     prompt_bound,
 )
 from its_agent.errors import (
@@ -38,6 +40,7 @@ Kind = Literal[
     "hangs",
     "slow",
     "no_usage",
+    "uncounted",
     "wrong_usage",
     "one_choice",
     "ignores_max_tokens",
@@ -50,6 +53,7 @@ class Fault:
     """What goes wrong with one request."""
 
     kind: Kind
+    """"no_usage" keeps back the final count alone, "uncounted" all from which it follows."""
     after: int = 0
     """Items that come through before "lost", "garbled" or "hangs"."""
     seconds: float = 0.0
@@ -81,6 +85,8 @@ class FaultyBackend:
         self._inner = inner
         self._schedule = schedule
         self._pages = pages
+        self._tokens: dict[str, int] = {}
+        """Of texts that came through uncounted."""
         self._asked = 0
         self._looked = 0
 
@@ -103,6 +109,12 @@ class FaultyBackend:
         """Tell what the inner backend knows of the prompt's length."""
         return prompt_bound(self._inner, request)
 
+    async def count_text(self, text: str) -> int | None:
+        """Count a text's tokens: what the inner backend made of one that came through uncounted."""
+        await self._look()
+        made = self._tokens.get(text)
+        return await count_text(self._inner, text) if made is None else made
+
     async def supply(self, request: Request) -> int | None:
         """Say how many samples the inner backend has."""
         return await self._inner.supply(request)
@@ -116,11 +128,14 @@ class FaultyBackend:
         _refuse(fault)
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
-        places = count()
+        places, written = count(), [""] * request.n
         async with aclosing(self._inner.stream(_disobeyed(request, fault))) as items:
             if fault.after == next(places):
                 await _break_off(fault)
             async for item in items:
+                if fault.kind == "uncounted" and isinstance(item, Delta):
+                    written[item.index] += item.text
+                    item = self._uncounted(item, written[item.index], request)
                 kept = _garbled(item, fault)
                 if kept is not None:
                     yield kept
@@ -130,6 +145,18 @@ class FaultyBackend:
     async def aclose(self) -> None:
         """Close the inner backend."""
         await self._inner.aclose()
+
+    def _uncounted(self, delta: Delta, written: str, request: Request) -> Delta:
+        """The piece as it is read from a server that tells no counts: estimated from above."""
+        self._tokens[written] = max(delta.tokens, self._tokens.get(written, 0))
+        return replace(
+            delta,
+            logprobs=(),
+            lengths=(),
+            top_logprobs=(),
+            tokens=min(2 * delta.tokens, request.max_tokens),
+            estimated=bool(delta.text or delta.calls),
+        )
 
     async def _look(self) -> None:
         fault = self._pages(self._looked)
@@ -184,7 +211,7 @@ def _disobeyed(request: Request, fault: Fault) -> Request:
 
 def _garbled(item: StreamItem, fault: Fault) -> StreamItem | None:
     if isinstance(item, Tokens):
-        if fault.kind == "no_usage":
+        if fault.kind in ("no_usage", "uncounted"):
             return None
         if fault.kind == "wrong_usage":
             return Tokens(

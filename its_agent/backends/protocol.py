@@ -166,6 +166,21 @@ class Foretelling(Protocol):
         ...
 
 
+@runtime_checkable
+class Tokenizing(Protocol):
+    """A backend whose server has its model's tokenizer do texts."""
+
+    async def count_text(self, text: str) -> int | None:
+        """Count a text's tokens, without any template; None where the server has no such page.
+        Raises a BackendError."""
+        ...
+
+
+async def count_text(backend: Backend, text: str) -> int | None:
+    """A text's tokens by the tokenizer of the backend's model, if it is to be had."""
+    return await backend.count_text(text) if isinstance(backend, Tokenizing) else None
+
+
 def prompt_bound(backend: Backend, request: Request) -> PromptBound | None:
     """What a backend knows of a prompt's length without asking its server, if anything."""
     return backend.prompt_bound(request) if _foretells(backend) else None

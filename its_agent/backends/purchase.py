@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.errors import BackendError
 

@@ -54,6 +54,10 @@ class EmbeddedBackend:
         """Tell what is known of the prompt's length; nothing right after a new start."""
         return self._inner.prompt_bound(request)
 
+    async def count_text(self, text: str) -> int | None:
+        """Count a text's tokens."""
+        return await self._inner.count_text(text)
+
     async def supply(self, request: Request) -> int | None:
         """An engine has no end of samples."""
         return None

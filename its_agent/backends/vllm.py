@@ -145,6 +145,12 @@ class VLLMBackend:
         that was counted and differs in the last message alone."""
         return self._counts.bound(request)
 
+    async def count_text(self, text: str) -> int | None:
+        """Count a text's tokens by `/tokenize`; None where the server has no such page."""
+        if "count_prompt" in self._lacks:
+            return None
+        return await self._tokenize({"prompt": text, "add_special_tokens": False})
+
     async def supply(self, request: Request) -> int | None:
         """An engine has no end of samples."""
         return None

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
 from its_agent.backends.purchase import Purchase
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.calling.branches import Attempt, Branch, forked, whole, with_ids
 from its_agent.calling.runs import ToolRuns

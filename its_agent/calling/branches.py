@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
+from its_agent.backends.sample import Sample
 from its_agent.solution import Message
 from its_agent.thinking.tags import parted
 from its_agent.tool_calls import ToolCall, call_id, meaning

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
+from its_agent.backends.sample import Sample
 from its_agent.events import Judged
 from its_agent.graphs.context import Context
 from its_agent.graphs.outcome import solution_of

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
+from its_agent.backends.sample import Sample
 from its_agent.calling.votes import ARM, PATH, Sampled, add, judge_all, step_of
 from its_agent.difficulty import Belief
 from its_agent.events import Routed

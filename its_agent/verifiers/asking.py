@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from its_agent.backends.account import Account
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Backend, Request
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.errors import BackendError
 from its_agent.verifiers.protocol import Conversation, Reading

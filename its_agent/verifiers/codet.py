@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from its_agent.backends.account import Account
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Request
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.errors import BackendError
 from its_agent.prompts import render

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from its_agent.backends.account import Account
-from its_agent.backends.bill import Sample
 from its_agent.backends.protocol import Backend, Request
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.prompts import follow_up
 from its_agent.verifiers.as_data import as_data

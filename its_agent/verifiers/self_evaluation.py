@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from its_agent.backends.account import Account
-from its_agent.backends.bill import Sample
+from its_agent.backends.sample import Sample
 from its_agent.budget import Usage
 from its_agent.prompts import follow_up
 from its_agent.verifiers.asking import ask_each, mass, one_token, priced

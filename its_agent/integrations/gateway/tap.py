@@ -12,6 +12,7 @@ from its_agent.backends.protocol import (
     PromptBound,
     Request,
     StreamItem,
+    count_text,
     prompt_bound,
 )
 from its_agent.errors import BackendLost
@@ -52,6 +53,10 @@ class Tap:
     def prompt_bound(self, request: Request) -> PromptBound | None:
         """Tell what is known of the prompt's length."""
         return prompt_bound(self._inner, request)
+
+    async def count_text(self, text: str) -> int | None:
+        """Count a text's tokens, where that can be done."""
+        return await count_text(self._inner, text)
 
     async def supply(self, request: Request) -> int | None:
         """Say how many samples are to be had."""
