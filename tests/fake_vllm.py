@@ -61,6 +61,8 @@ class Answer:
 
     content: bytes = b""
     status: int = 200
+    late: bytes = b""
+    """What comes a moment after the content."""
     hangs: bool = False
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the other side closes the connection of an answer that hangs."""
@@ -79,18 +81,26 @@ class Server:
     )
     seen: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
+    connections: set[Any] = field(default_factory=set[Any])
+    """Addresses that requests came from."""
 
     async def __call__(self, sent: web.BaseRequest) -> web.StreamResponse:
         body = await sent.read()
         self.seen.append((sent.path, json.loads(body) if body else None))
         self.headers.append(sent.headers)
+        assert sent.transport is not None
+        self.connections.add(sent.transport.get_extra_info("peername"))
         known = self.answers.get(sent.path)
         answer = known() if known else page({"detail": "Not Found"}, 404)
-        if not answer.hangs:
+        if not (answer.hangs or answer.late):
             return web.Response(body=answer.content, status=answer.status)
         response = web.StreamResponse(status=answer.status)
         await response.prepare(sent)
         await response.write(answer.content)
+        if answer.late:
+            await asyncio.sleep(0.05)
+            await response.write(answer.late)
+            return response
         try:
             await asyncio.Event().wait()
         finally:

@@ -17,7 +17,7 @@ from its_agent.backends.metered import MeteredBackend
 from its_agent.backends.protocol import ALL_CAPABILITIES
 from its_agent.backends.purchase import Purchase
 from its_agent.backends.retry import TRIES_BUSY
-from its_agent.backends.sample import ABORT_LAG
+from its_agent.backends.sample import ABORT_LAG, Sample
 from its_agent.errors import (
     BackendGarbled,
     BackendLost,
@@ -292,6 +292,14 @@ def test_only_a_decided_vote_waits_for_the_tokenizer(end: str) -> None:
     assert [sample.usage.completion_tokens for sample in purchase.samples] == [each, each]
     assert meter.unseen_tokens > 0
     assert counted == ["decided"] * 2 * (end == "decided")
+
+
+async def test_a_sample_is_the_one_that_was_seen_as_it_ended() -> None:
+    door, _, _ = door_to(Engine())
+    ended: list[Sample] = []
+    bought = await door.buy(wanted(n=3), purpose="generate", watch=ended.append)
+    assert [a is b for a, b in zip(bought.samples, ended, strict=True)] == [False, True, True]
+    assert bought.samples[0].usage.prompt_tokens == PROMPT
 
 
 def test_a_server_without_n_is_noticed_by_its_answer() -> None:

@@ -36,6 +36,8 @@ from its_agent.backends.sse import EventDecoder
 from its_agent.backends.vllm import VLLMBackend
 from its_agent.errors import BackendRefused, InvalidOption, UnknownModel
 
+DONE = b"data: [DONE]\n\n"
+
 # --- what goes out ---------------------------------------------------------------------------
 
 
@@ -183,6 +185,15 @@ async def test_closing_a_stream_closes_the_answer_at_once() -> None:
         await asyncio.wait_for(answer.hung_up.wait(), 1)
 
 
+async def test_an_answer_whose_end_comes_late_leaves_its_connection_to_the_next() -> None:
+    server = serving()
+    server.answers[CHAT] = lambda: Answer(FORTY_TWO.removesuffix(DONE), late=DONE)
+    async with backend_of(server, "qwen") as backend:
+        for _ in range(3):
+            await collect(backend, request())
+    assert len(server.connections) == 1
+
+
 async def test_cancelling_closes_the_answer_and_gives_its_place_to_the_next() -> None:
     half = events(piece(0, "4", count=1), done=False)
     answers: list[Answer] = []
@@ -300,6 +311,18 @@ async def test_without_a_page_that_counts_prompts_are_estimated_from_above() -> 
         assert await backend.count_prompt(request()) > 9
         assert "count_prompt" not in (await backend.offer()).capabilities
     assert len(server.bodies(COUNT)) == 1
+
+
+async def test_a_text_is_counted_as_it_is_and_not_where_there_is_no_page() -> None:
+    server = serving()
+    async with backend_of(server, "qwen") as backend:
+        assert await backend.count_text("17 + 25") is None
+        server.answers[COUNT] = lambda: page({"count": 5})
+        assert await backend.count_text("17 + 25") is None
+    async with backend_of(server, "qwen") as backend:
+        assert await backend.count_text("17 + 25") == 5
+    asked = {"model": "qwen", "prompt": "17 + 25", "add_special_tokens": False}
+    assert server.bodies(COUNT) == [asked, asked]
 
 
 async def test_the_key_is_sent_and_never_shown() -> None:
