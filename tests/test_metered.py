@@ -25,7 +25,7 @@ from its_agent.errors import (
     BudgetExceeded,
     PromptTooLong,
 )
-from its_agent.events import Emitter, Event, Generating, Retrying
+from its_agent.events import Emitter, Event, Generating, Requested, Retrying
 from its_agent.ledger import Ledger
 from its_agent.receipt import Fingerprint
 from its_agent.stop_signal import StopSignal
@@ -292,6 +292,20 @@ def test_only_a_decided_vote_waits_for_the_tokenizer(end: str) -> None:
     assert [sample.usage.completion_tokens for sample in purchase.samples] == [each, each]
     assert meter.unseen_tokens > 0
     assert counted == ["decided"] * 2 * (end == "decided")
+
+
+@pytest.mark.parametrize("kind", [Requested, Generating])
+async def test_a_listener_that_raises_leaves_no_reservation(kind: type[Event]) -> None:
+    def listener(event: Event) -> None:
+        if isinstance(event, kind):
+            raise RuntimeError("the listener is broken")
+
+    ledger = Ledger(Budget(compute=1_000))
+    door = MeteredBackend(Engine(), ledger, Emitter(ledger, (listener,)), offer=offer_of(4096))
+    with pytest.raises(RuntimeError, match="broken"):
+        await door.buy(wanted(), purpose="generate")
+    assert ledger.held.compute == 0
+    assert ledger.spent.compute >= PROMPT
 
 
 async def test_a_sample_is_the_one_that_was_seen_as_it_ended() -> None:

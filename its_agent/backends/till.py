@@ -53,6 +53,7 @@ class _Order:
     """A request as it was sent, which is to be settled."""
 
     number: int
+    model: str
     request: Request
     seen: int
     """What its prompt is known by."""
@@ -145,6 +146,7 @@ class Till:
             async with self.until_the_end(), decided.guard() if decided else nullcontext():
                 number = self.emit.number()
                 order = course.order = await self._place(number, request, purpose)
+                tell_request(self.emit, number, order.request, purpose=purpose, model=order.model)
                 await self._consume(order, watch)
                 if order.is_bounded:
                     await self._count_told(order)
@@ -163,7 +165,7 @@ class Till:
         prompt = known or await self._counted(request)
         fit = partial(self.fitting.fit, prompt.tokens, request)
         request, reservation = await self.ledger.acquire(fit, purpose)
-        # Nothing may be awaited from here on before the order is known to be settled.
+        # Nothing may be awaited or told from here on until it is sure that the order is settled.
         seen = hash_of(request)
         bill = Bill(
             self.backend.relative_cost,
@@ -172,10 +174,10 @@ class Till:
             read=seen in self.meter.read,
             exact=prompt.is_exact,
         )
-        tell_request(self.emit, number, request, purpose=purpose, model=model)
         worst = reservation.held + self.fitting.read_again(prompt.tokens)
         return _Order(
             number=number,
+            model=model,
             request=request,
             seen=seen,
             bill=bill,
