@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from its_agent.errors import (
 from its_agent.events import Emitter, Generating
 from its_agent.ledger import Ledger, Reservation
 from its_agent.stop_signal import StopSignal
+from its_agent.timers import TimeLimit
 
 ALONE = ("estimate", "generate")
 """Purposes whose requests have the ledger to themselves, or were planned to fit side by side with
@@ -215,7 +215,7 @@ class Till:
         if not uncounted:
             return
         with suppress(BackendError, InvalidInput, TimeoutError):
-            async with self.until_the_end(), asyncio.timeout(TOKENIZER_SECONDS):
+            async with self.until_the_end(), TimeLimit(TOKENIZER_SECONDS):
                 for index, text in uncounted.items():
                     count = await count_text(self.backend, text)
                     if count is not None:
