@@ -111,12 +111,11 @@ class Stream:
         return bool(self.uncounted) and seen_whole
 
     def tokenized(self, tokens: int) -> None:
-        """Take the tokenizer's count of what was written, to which the end of a turn adds one. A
-        model may split a text more finely than its tokenizer; no piece is less than a token."""
+        """Lower the estimate to the tokenizer's count of what was written, to which the end of a
+        turn adds one. A model may split a text more finely than its tokenizer; no piece is less
+        than a token."""
         ended = self.ended_by_server and self.finish == "stop"
-        told = max(tokens, min(max(tokens + ended, len(self.uncounted)), self.tokens))
-        # What the server says was cut at its limit is no longer, however the tokenizer splits it.
-        self.tokens = min(told, self.tokens) if self.finish == "length" else told
+        self.tokens = min(self.tokens, max(tokens + ended, len(self.uncounted)))
 
     def still_to_come(self, max_tokens: int | None) -> int:
         """Most tokens that the engine can have made and that were not seen; None where it does not
