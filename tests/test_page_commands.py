@@ -200,7 +200,9 @@ def test_the_commands_that_serve_do(line: str, url: str, tmp_path: Path) -> None
 
 MEASURED = ROOT / "docs" / "benchmarks"
 POOL = "gsm8k_150.q05.jsonl.gz"
-PAGES_OF_MEASUREMENTS = ("docs/benchmarks.md", "docs/router.md", "docs/two_models.md")
+PAGES_OF_MEASUREMENTS = tuple(
+    f"docs/{page}.md" for page in ("benchmarks", "peers", "router", "two_models")
+)
 ADD = {
     "name": "add",
     "description": "Adds two numbers.",
@@ -223,8 +225,9 @@ SMALLER = {
     r"--samples \d+": "--samples 2",
     r"--concurrency \d+": "--concurrency 2",
 }
-LONG = ("its-agent bench speed", "its-agent bench sandbox")
-"""They measure for minutes whatever they are given; test_speed.py runs what they are made of."""
+ELSEWHERE = ("its-agent bench speed", "its-agent bench sandbox", "its-agent bench peers")
+"""The first two measure for minutes whatever they are given, and test_speed.py runs what they are
+made of; the third needs what peers install, and test_peers.py runs it."""
 
 
 def making() -> set[str]:
@@ -234,7 +237,7 @@ def making() -> set[str]:
         smaller = line
         for number, less in SMALLER.items():
             smaller = re.sub(number, less, smaller)
-        if not smaller.startswith(LONG):
+        if not smaller.startswith(ELSEWHERE):
             found.add(smaller)
     return found
 
@@ -246,7 +249,11 @@ def kept() -> frozenset[str]:
 
 
 def few_of(path: Path) -> list[dict[str, Any]]:
-    return [row for row in rows_of(path) if row["id"] in kept()]
+    """The rows of few problems: those of the pool, where the file has them."""
+    rows = list(rows_of(path))
+    first = frozenset(list(dict.fromkeys(row["id"] for row in rows))[:HELD])
+    few = first if first.isdisjoint(kept()) else kept()
+    return [row for row in rows if row["id"] in few]
 
 
 def supplied(name: str) -> Iterable[dict[str, Any]] | None:
