@@ -68,12 +68,14 @@ class Tally:
     votes: Mapping[int, float] = field(default_factory=dict[int, float])
     """v of each answer."""
 
-    def after(self, one: Observation) -> Tally:
-        """The tally with one more sample."""
-        votes = dict(self.votes)
-        if one.answer is not None:
-            votes[one.answer] = votes.get(one.answer, 0.0) + one.weight
-        return replace(self, samples=self.samples + one.weight, votes=votes)
+    def after(self, seen: Iterable[Observation]) -> Tally:
+        """The tally with these samples, too."""
+        samples, votes = self.samples, dict(self.votes)
+        for one in seen:
+            samples += one.weight
+            if one.answer is not None:
+                votes[one.answer] = votes.get(one.answer, 0.0) + one.weight
+        return replace(self, samples=samples, votes=votes)
 
     @property
     def hits(self) -> float:
@@ -108,13 +110,15 @@ class AnswerBelief:
 
     def after(self, seen: Iterable[Observation]) -> AnswerBelief:
         """The belief after these samples, too."""
-        tallies, evidence = dict(self.tallies), dict(self.evidence)
+        evidence = dict(self.evidence)
+        by_model: dict[str, list[Observation]] = {}
         for one in seen:
-            tallies[one.model] = tallies[one.model].after(one)
+            by_model.setdefault(one.model, []).append(one)
             if one.answer is not None:
-                told = tallies[one.model].habits.trust * one.evidence
+                told = self.tallies[one.model].habits.trust * one.evidence
                 evidence[one.answer] = evidence.get(one.answer, 0.0) + told
-        return AnswerBelief(tallies=tallies, evidence=evidence)
+        more = {model: self.tallies[model].after(ones) for model, ones in by_model.items()}
+        return AnswerBelief(tallies={**self.tallies, **more}, evidence=evidence)
 
     def told(self, log_odds: Mapping[int, float]) -> AnswerBelief:
         """The belief with what verifiers say of answers, which is not discounted."""

@@ -74,21 +74,34 @@ def moments(problems: Sequence[GradedProblem], *, seed: int) -> Iterator[Moment]
                     yield Moment(problem=problem, samples=tuple(order[:size]))
 
 
-def observations(profile: Profile, moment: Moment) -> list[Observation]:
-    """The samples as the belief sees them."""
-    return [observed(profile, arm, sample) for arm, sample in moment.samples]
-
-
-def observed(profile: Profile, arm: str, sample: GradedSample) -> Observation:
-    """A sample as the belief sees it."""
-    told = profile.evidence.of(sample.features) if profile.evidence and sample.features else 0.0
-    return Observation(answer=sample.answer, evidence=told, weight=profile.weight(arm))
-
-
 def belief_at(profile: Profile, moment: Moment) -> AnswerBelief:
     """What is believed then."""
+    return _believed(profile, _weighed(profile.evidence, moment))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighed:
+    """A moment with what each sample's own features say, which no other number changes."""
+
+    moment: Moment
+    evidence: tuple[float, ...]
+
+
+def _weighed(evidence: Evidence | None, moment: Moment) -> _Weighed:
+    told = [
+        evidence.of(sample.features) if evidence and sample.features else 0.0
+        for _, sample in moment.samples
+    ]
+    return _Weighed(moment=moment, evidence=tuple(told))
+
+
+def _believed(profile: Profile, weighed: _Weighed) -> AnswerBelief:
+    moment = weighed.moment
     start = AnswerBelief(tallies={USUAL_MODEL: profile.tally(moment.problem.asked)})
-    return start.after(observations(profile, moment))
+    return start.after(
+        Observation(answer=sample.answer, evidence=told, weight=profile.weight(arm))
+        for (arm, sample), told in zip(moment.samples, weighed.evidence, strict=True)
+    )
 
 
 def _order(problem: GradedProblem, chance: random.Random) -> list[tuple[str, GradedSample]]:
@@ -167,9 +180,11 @@ def _with_habits(start: Profile, seen: Sequence[Moment]) -> Profile:
         found = {"strength": math.exp(point[0]), "spread": math.exp(point[1])}
         return start.model_copy(update={**found, "trust": max(0.0, point[2]), "arms": arms})
 
+    weighed = [_weighed(start.evidence, moment) for moment in seen]
+
     def loss(point: Sequence[float]) -> float:
         held = sum((a - b) ** 2 for a, b in zip(point, usual, strict=True))
-        return surprise(profile(point), seen) + RIDGE * held
+        return _surprise(profile(point), weighed) + RIDGE * held
 
     options = {"maxiter": MOST_STEPS, "xatol": 0.02, "fatol": 1e-4}
     found = minimize(loss, usual, method="Nelder-Mead", options=options)
@@ -178,12 +193,16 @@ def _with_habits(start: Profile, seen: Sequence[Moment]) -> Profile:
 
 def surprise(profile: Profile, seen: Sequence[Moment]) -> float:
     """Minus the mean log-probability of what is the case: that this answer is right, or none."""
-    return -sum(math.log(max(LEAST, _truth(profile, moment))) for moment in seen) / len(seen)
+    return _surprise(profile, [_weighed(profile.evidence, moment) for moment in seen])
 
 
-def _truth(profile: Profile, moment: Moment) -> float:
-    posterior = belief_at(profile, moment).posterior
-    right = moment.problem.right_answer
+def _surprise(profile: Profile, seen: Sequence[_Weighed]) -> float:
+    return -sum(math.log(max(LEAST, _truth(profile, one))) for one in seen) / len(seen)
+
+
+def _truth(profile: Profile, weighed: _Weighed) -> float:
+    posterior = _believed(profile, weighed).posterior
+    right = weighed.moment.problem.right_answer
     if right is not None and right in posterior:
         return posterior[right]
     return 1 - sum(posterior.values())
