@@ -17,6 +17,12 @@ COLOURS = (
     "#17becf",
     "#bcbd22",
     "#e377c2",
+    "#7f7f7f",
+    "#2ca02c",
+    "#9467bd",
+    "#ff7f0e",
+    "#1f4e9e",
+    "#6b4423",
 )
 
 
@@ -30,10 +36,11 @@ class Frame:
     top: float
     ticks: Sequence[str]
     """What is written at equal distances below, from 0 to `top`."""
-    width: int = 710
+    width: int = 770
     height: int = 400
     left: int = 60
-    right: int = 200
+    right: int = 260
+    """Room for the legend: names of 35 letters."""
     upper: int = 20
     lower: int = 50
 
