@@ -200,8 +200,10 @@ def test_the_commands_that_serve_do(line: str, url: str, tmp_path: Path) -> None
 
 MEASURED = ROOT / "docs" / "benchmarks"
 POOL = "gsm8k_150.q05.jsonl.gz"
+FURTHER_POOL = "gsm8k_268.q05.jsonl.gz"
+PROGRAMS = "mbpp_120.q05.jsonl.gz"
 PAGES_OF_MEASUREMENTS = tuple(
-    f"docs/{page}.md" for page in ("benchmarks", "peers", "router", "two_models")
+    f"docs/{page}.md" for page in ("benchmarks", "larger_model", "peers", "router", "two_models")
 )
 ADD = {
     "name": "add",
@@ -256,13 +258,21 @@ def few_of(path: Path) -> list[dict[str, Any]]:
     return [row for row in rows if row["id"] in few]
 
 
+def program_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The problem of a recorded program, with the test that its prompt shows."""
+    shown = row["messages"][0]["content"].split("\n\n")[-2]
+    return {"id": row["id"], "problem": row["problem"], "answer": "", "tests": [shown]}
+
+
 def supplied(name: str) -> Iterable[dict[str, Any]] | None:
     """The rows of a small file that stands for a large one; nothing for a word that is no file."""
     kind = name.partition("_")[0]
     if kind in PROBLEMS and "_dev" in name:
-        return [PROBLEMS[kind] | {"id": "p0"}]
+        recorded = map(program_of, few_of(MEASURED / PROGRAMS)) if kind == "mbpp" else ()
+        return [PROBLEMS[kind] | {"id": "p0"}, *{row["id"]: row for row in recorded}.values()]
     if name == "gsm8k_dev.jsonl.gz":
-        held = {row["id"]: row for row in few_of(MEASURED / POOL)}
+        few = (*few_of(MEASURED / POOL), *few_of(MEASURED / FURTHER_POOL))
+        held = {row["id"]: row for row in few}
         return [{key: row[key] for key in ("id", "problem", "answer")} for row in held.values()]
     if name in ("gsm8k_dev.q05.jsonl.gz", "gsm8k_pool.jsonl.gz"):
         warm = (row for row in few_of(MEASURED / POOL) if len(row["samples"]) > 1)
