@@ -17,10 +17,12 @@ from scripted_server import served
 
 from its_agent.backends.scripted import ScriptedBackend
 from its_agent.bench.arms import SampledArm
+from its_agent.bench.peers import PEERS, peer_strategies
 from its_agent.bench.variant import strategy_of
 from its_agent.cli import app
 from its_agent.policy import strategy_named
 
+OF_PEERS = peer_strategies(list(PEERS))
 WRITTEN = [page for page in PAGES if page != "docs/command_line.md"]
 """By hand, that is."""
 
