@@ -87,7 +87,7 @@ def test_every_line_of_a_block_is_one_that_the_command_takes(page: str, line: st
         listed = [given.get(option) for option in ("strategies", "strategy", "subject")]
         for names in [*listed, *(given.get("baselines") or ())]:
             for name in (names or "").split(","):
-                assert not name or strategy_named(strategy_of(name))
+                assert not name or name in OF_PEERS or strategy_named(strategy_of(name))
         for arm in (given.get("arms") or "").split(","):
             assert not arm or SampledArm.parse(arm)
 
