@@ -7,11 +7,13 @@ Stochastic Processes, section 3.1), so that a wrong answer that was given comes 
 a new one. Then with n samples, M of them with an answer and v of those for y,
 
     log P(y) / P(none) = Σ [ln B(κm + v, κ(1 − m) + n − v) − ln B(κm, κ(1 − m) + n)]
-                         + ln Γ(θ + M) − ln Γ(θ + M − v) − ln θ − ln Γ(v) + c Σ evidence of y's,
+                         + ln Γ(θ + M) − ln Γ(θ + M − v) − ln θ − ln Γ(v)
+                         + c Σ evidence of y's / (1 + ρ(v − 1)),
 
 where the evidence of a sample is the log-likelihood ratio of its own features, discounted by c, as
-samples of one problem are alike. The first sum is over the models that were asked, each with its
-own κ, m, n and v; their wrong answers are drawn from the same restaurant, since models err alike.
+samples of one problem are alike, and by ρ, as those with one answer are even more. The sums over
+samples are over the models that were asked, each with its own κ, m, n, v, c and ρ; their wrong
+answers are drawn from the same restaurant, since models err alike.
 """
 
 from __future__ import annotations
@@ -49,11 +51,17 @@ class Habits:
     """θ: how readily wrong samples find answers that nobody gave before."""
     trust: float = 0.0
     """c: what part of the evidence counts."""
+    likeness: float = 0.0
+    """ρ: how much of what a sample says others with its answer have said."""
     silence: float = 0.05
     """Share of wrong samples without an answer."""
     right_evidence: tuple[float, float] = (0.0, 0.0)
     """Mean and standard deviation of the evidence of right samples."""
     wrong_evidence: tuple[float, float] = (0.0, 0.0)
+
+    def discounted(self, evidence: float, votes: float) -> float:
+        """What is left of the sum of the evidence of samples with the same answer."""
+        return self.trust * evidence / (1 + self.likeness * max(0.0, votes - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +75,22 @@ class Tally:
     """n, by weight."""
     votes: Mapping[int, float] = field(default_factory=dict[int, float])
     """v of each answer."""
+    evidence: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Sum of that of each answer's samples."""
 
     def after(self, seen: Iterable[Observation]) -> Tally:
         """The tally with these samples, too."""
-        samples, votes = self.samples, dict(self.votes)
+        samples, votes, evidence = self.samples, dict(self.votes), dict(self.evidence)
         for one in seen:
             samples += one.weight
             if one.answer is not None:
                 votes[one.answer] = votes.get(one.answer, 0.0) + one.weight
-        return replace(self, samples=samples, votes=votes)
+                evidence[one.answer] = evidence.get(one.answer, 0.0) + one.evidence
+        return replace(self, samples=samples, votes=votes, evidence=evidence)
+
+    def told(self, answer: int) -> float:
+        """What its samples' own features say of an answer, discounted."""
+        return self.habits.discounted(self.evidence.get(answer, 0.0), self.votes.get(answer, 0.0))
 
     @property
     def hits(self) -> float:
@@ -100,8 +115,8 @@ class AnswerBelief:
 
     tallies: Mapping[str, Tally]
     """By model; the spread of wrong answers is that of the first."""
-    evidence: Mapping[int, float] = field(default_factory=dict[int, float])
-    """Of each answer seen, already discounted by c."""
+    verified: Mapping[int, float] = field(default_factory=dict[int, float])
+    """What verifiers say of answers, as log-likelihood ratios."""
 
     @classmethod
     def of(cls, success: float, habits: Habits) -> AnswerBelief:
@@ -110,22 +125,19 @@ class AnswerBelief:
 
     def after(self, seen: Iterable[Observation]) -> AnswerBelief:
         """The belief after these samples, too."""
-        evidence = dict(self.evidence)
         by_model: dict[str, list[Observation]] = {}
         for one in seen:
             by_model.setdefault(one.model, []).append(one)
-            if one.answer is not None:
-                told = self.tallies[one.model].habits.trust * one.evidence
-                evidence[one.answer] = evidence.get(one.answer, 0.0) + told
         more = {model: self.tallies[model].after(ones) for model, ones in by_model.items()}
-        return AnswerBelief(tallies={**self.tallies, **more}, evidence=evidence)
+        return replace(self, tallies={**self.tallies, **more})
 
     def told(self, log_odds: Mapping[int, float]) -> AnswerBelief:
         """The belief with what verifiers say of answers, which is not discounted."""
-        evidence = {
-            answer: known + log_odds.get(answer, 0.0) for answer, known in self.evidence.items()
+        verified = {
+            answer: self.verified.get(answer, 0.0) + log_odds.get(answer, 0.0)
+            for answer in {*self.verified, *log_odds}
         }
-        return replace(self, evidence=evidence)
+        return replace(self, verified=verified)
 
     @property
     def first(self) -> str:
@@ -140,23 +152,30 @@ class AnswerBelief:
     @property
     def votes(self) -> dict[int, float]:
         """Votes of all models for each answer seen."""
-        return {
-            answer: sum(tally.votes.get(answer, 0.0) for tally in self.tallies.values())
-            for answer in self.evidence
-        }
+        votes: dict[int, float] = {}
+        for tally in self.tallies.values():
+            for answer, count in tally.votes.items():
+                votes[answer] = votes.get(answer, 0.0) + count
+        return votes
 
     def evidence_beside(self, model: str) -> dict[int, float]:
-        """The evidence, with what all other models' votes say."""
+        """What is known of each answer beside a model's own samples: by verifiers, and by all other
+        models' votes and evidence."""
         others = [tally for name, tally in self.tallies.items() if name != model]
         return {
-            answer: told + sum(other.log_ratio(answer) for other in others)
-            for answer, told in self.evidence.items()
+            answer: self.verified.get(answer, 0.0)
+            + sum(other.log_ratio(answer) + other.told(answer) for other in others)
+            for answer in self.votes
         }
 
     @property
     def posterior(self) -> dict[int, float]:
         """The probability that each answer is right; what is missing to 1 is that of none."""
-        tally, evidence = self.tallies[self.first], self.evidence_beside(self.first)
+        tally = self.tallies[self.first]
+        evidence = {
+            answer: known + tally.told(answer)
+            for answer, known in self.evidence_beside(self.first).items()
+        }
         return posterior(tally, tally.samples, tally.votes, self.votes, self.spread, evidence)
 
     @property

@@ -24,7 +24,7 @@ RIDGE = 0.02
 LEAST = 1e-6
 MOST_STEPS = 120
 
-USUAL = Habits(strength=3.0, spread=6.0, trust=0.3)
+USUAL = Habits(strength=3.0, spread=6.0, trust=0.5, likeness=0.2)
 """What the search begins at, and is drawn towards."""
 
 
@@ -55,6 +55,7 @@ def fit(problems: Sequence[GradedProblem], *, model: str, seed: int = 0) -> Prof
         strength=USUAL.strength,
         spread=USUAL.spread,
         trust=USUAL.trust,
+        likeness=USUAL.likeness,
         silence=sum(silent) / len(silent),
         evidence=_evidence(samples),
         arms=_arms(problems),
@@ -166,19 +167,31 @@ def _arm(samples: Sequence[GradedSample]) -> Arm:
 
 
 def _with_habits(start: Profile, seen: Sequence[Moment]) -> Profile:
-    """Find strength, spread, trust and the arms' weights; the arm with most samples keeps 1."""
+    """Find strength, spread, trust, likeness and the arms' weights; the arm with most samples keeps
+    1."""
     minimize = imported("scipy.optimize").minimize
     others = sorted(start.arms, key=lambda arm: (-start.arms[arm].samples, arm))[1:]
-    usual = [math.log(USUAL.strength), math.log(USUAL.spread), USUAL.trust, *(0.0 for _ in others)]
+    usual = [
+        math.log(USUAL.strength),
+        math.log(USUAL.spread),
+        USUAL.trust,
+        USUAL.likeness,
+        *(0.0 for _ in others),
+    ]
 
     def profile(point: Sequence[float]) -> Profile:
-        weights = dict(zip(others, map(math.exp, point[3:]), strict=True))
+        weights = dict(zip(others, map(math.exp, point[4:]), strict=True))
         arms = {
             name: arm.model_copy(update={"weight": weights.get(name, 1.0)})
             for name, arm in start.arms.items()
         }
-        found = {"strength": math.exp(point[0]), "spread": math.exp(point[1])}
-        return start.model_copy(update={**found, "trust": max(0.0, point[2]), "arms": arms})
+        found = {
+            "strength": math.exp(point[0]),
+            "spread": math.exp(point[1]),
+            "trust": max(0.0, point[2]),
+            "likeness": max(0.0, point[3]),
+        }
+        return start.model_copy(update={**found, "arms": arms})
 
     weighed = [_weighed(start.evidence, moment) for moment in seen]
 

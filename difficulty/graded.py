@@ -98,4 +98,6 @@ def _features(sample: PoolSample, asked: Asked, answer: str) -> tuple[float, ...
     if not sample.logprobs:
         return None
     mean = sum(sample.logprobs) / len(sample.logprobs)
-    return sample_features(asked, answer=answer, tokens=sample.tokens, mean_logprob=mean)
+    return sample_features(
+        asked, text=sample.text, answer=answer, tokens=sample.tokens, mean_logprob=mean
+    )

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from its_agent.difficulty.answer_belief import Habits, Tally
 from its_agent.difficulty.sample_features import NAMES, Asked, sample_features
@@ -48,12 +48,25 @@ class Evidence(_Part):
     """Mean and standard deviation of the ratio over right samples."""
     wrong: tuple[float, float]
 
+    @model_validator(mode="after")
+    def _is_of_known_features(self) -> Self:
+        unknown = [name for name in self.names if name not in NAMES]
+        if unknown:
+            raise ValueError(f"unknown features {unknown}; known are {', '.join(NAMES)}")
+        if {len(self.mean), len(self.scale), len(self.weights)} != {len(self.names)}:
+            raise ValueError("names, mean, scale and weights are of different lengths")
+        return self
+
+    @cached_property
+    def _places(self) -> tuple[int, ...]:
+        return tuple(NAMES.index(name) for name in self.names)
+
     def of(self, features: Sequence[float]) -> float:
-        """The log-likelihood ratio of a sample with these features."""
+        """The log-likelihood ratio of a sample with these features, in the order of NAMES."""
         return self.offset + sum(
-            weight * (value - mean) / scale
-            for value, mean, scale, weight in zip(
-                features, self.mean, self.scale, self.weights, strict=True
+            weight * (features[place] - mean) / scale
+            for place, mean, scale, weight in zip(
+                self._places, self.mean, self.scale, self.weights, strict=True
             )
         )
 
@@ -127,6 +140,7 @@ class Profile(_Part):
     strength: Positive
     spread: Positive
     trust: float = Field(ge=0)
+    likeness: float = Field(ge=0, default=0.0)
     silence: Share
     evidence: Evidence | None = None
     arms: Mapping[str, Arm] = {}
@@ -141,6 +155,7 @@ class Profile(_Part):
             strength=self.strength,
             spread=self.spread,
             trust=self.trust if told else 0.0,
+            likeness=self.likeness,
             silence=self.silence,
             right_evidence=told.right if told else (0.0, 0.0),
             wrong_evidence=told.wrong if told else (0.0, 0.0),
@@ -160,13 +175,15 @@ class Profile(_Part):
         return self.arms[arm].weight if arm in self.arms else 1.0
 
     def evidence_of(
-        self, asked: Asked, *, answer: str, tokens: int, mean_logprob: float | None
+        self, asked: Asked, *, text: str, answer: str, tokens: int, mean_logprob: float | None
     ) -> float:
         """The log-likelihood ratio of a sample's own features; 0 where they are not known."""
         if self.evidence is None or mean_logprob is None:
             return 0.0
         return self.evidence.of(
-            sample_features(asked, answer=answer, tokens=tokens, mean_logprob=mean_logprob)
+            sample_features(
+                asked, text=text, answer=answer, tokens=tokens, mean_logprob=mean_logprob
+            )
         )
 
     def to_json(self) -> str:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from its_agent.difficulty.answer_belief import AnswerBelief, Habits, posterior
+from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Tally, posterior
 
 LOOK_AHEAD = (1, 2, 4, 8)
 """Numbers of further samples whose worth is looked at; that of a single one is often 0, as it
@@ -41,10 +41,10 @@ def prospects(
     """
     ahead = [k for k in LOOK_AHEAD if k <= at_most]
     leader, chance = belief.best[0], random.Random(seed)
-    asked = belief.first if model is None else model
+    now = _Now.of(belief, belief.first if model is None else model)
     totals = dict.fromkeys(ahead, 0.0)
     for right in _hypotheses(belief, chance) if ahead else ():
-        for k, believed in _future(belief, right, asked, weight, ahead, chance):
+        for k, believed in _future(now, right, weight, ahead, chance):
             kept = 0.0 if leader is None else believed[leader]
             totals[k] += max(believed.values(), default=0.0) - kept
     return [Prospect(samples=k, gain=total / PATHS) for k, total in totals.items()]
@@ -69,19 +69,43 @@ def _at(position: float, answers: Sequence[int | None], shares: Sequence[float])
     return answers[-1]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Now:
+    """What all futures of one model begin with."""
+
+    tally: Tally
+    spread: float
+    all_votes: dict[int, float]
+    beside: dict[int, float]
+    """What is known of each answer beside this model's own samples."""
+    known: dict[int, float]
+    """With them."""
+
+    @classmethod
+    def of(cls, belief: AnswerBelief, model: str) -> _Now:
+        tally, beside = belief.tallies[model], belief.evidence_beside(model)
+        known = {answer: told + tally.told(answer) for answer, told in beside.items()}
+        return cls(
+            tally=tally,
+            spread=belief.spread,
+            all_votes=belief.votes,
+            beside=beside,
+            known=known,
+        )
+
+
 def _future(
-    belief: AnswerBelief,
+    now: _Now,
     right: int | None,
-    model: str,
     weight: float,
     ahead: Sequence[int],
     chance: random.Random,
 ) -> Iterator[tuple[int, dict[int, float]]]:
     """Draw further samples where `right` is right, and say what is believed after each of the
     numbers `ahead`."""
-    tally, spread = belief.tallies[model], belief.spread
-    habits, samples, votes = tally.habits, tally.samples, dict(tally.votes)
-    all_votes, evidence = belief.votes, belief.evidence_beside(model)
+    tally, habits = now.tally, now.tally.habits
+    samples, votes, evidence = tally.samples, dict(tally.votes), dict(tally.evidence)
+    all_votes, known = dict(now.all_votes), dict(now.known)
     unseen = min(all_votes, default=0) - 1
     is_right = unseen if right is None else right
     for number in range(1, ahead[-1] + 1):
@@ -90,14 +114,16 @@ def _future(
         if chance.random() < hits / (habits.strength + samples):
             answer, told = is_right, chance.gauss(*habits.right_evidence)
         else:
-            answer, told = _wrong(all_votes, is_right, unseen - number, habits, spread, chance)
+            answer, told = _wrong(all_votes, is_right, unseen - number, habits, now.spread, chance)
         samples += weight
         if answer is not None:
             votes[answer] = votes.get(answer, 0.0) + weight
             all_votes[answer] = all_votes.get(answer, 0.0) + weight
-            evidence[answer] = evidence.get(answer, 0.0) + habits.trust * told
+            evidence[answer] = evidence.get(answer, 0.0) + told
+            own = habits.discounted(evidence[answer], votes[answer])
+            known[answer] = now.beside.get(answer, 0.0) + own
         if number in ahead:
-            yield number, posterior(tally, samples, votes, all_votes, spread, evidence)
+            yield number, posterior(tally, samples, votes, all_votes, now.spread, known)
 
 
 def _wrong(

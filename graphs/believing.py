@@ -41,6 +41,7 @@ def _observation(
         return Observation(answer=None, weight=weight, model=model)
     told = profile.evidence_of(
         asked,
+        text=candidate.text,
         answer=candidate.answer,
         tokens=candidate.usage.completion_tokens,
         mean_logprob=candidate.mean_logprob,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
+from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation, Tally
 from its_agent.difficulty.prospects import prospects
 
 EVEN = Habits(strength=2.0, spread=6.0)
@@ -50,6 +51,29 @@ def test_evidence_multiplies_the_odds_as_far_as_it_is_trusted() -> None:
     told = start.after([Observation(answer=1, evidence=math.log(9))])
     assert told.best[1] == pytest.approx(3 / 4), "the root of 9 to 1"
     assert told.told({1: math.log(3)}).best[1] == pytest.approx(9 / 10), "verifiers count in full"
+
+
+def test_evidence_of_equal_answers_counts_less_each_time() -> None:
+    """Two samples that each say 9 to 1: the root of 81 to 1 where they are as one, 9 to 1 times the
+    odds of two equal answers."""
+    alike = Habits(strength=2.0, spread=6.0, trust=1.0, likeness=1.0)
+    seen = [Observation(answer=1, evidence=math.log(9))] * 2
+    odds = {name: 0.0 for name in ("alike", "apart", "none")}
+    for name, habits in (("alike", alike), ("apart", replace(alike, likeness=0.0)), ("none", EVEN)):
+        best = AnswerBelief.of(0.5, habits).after(seen).best[1]
+        odds[name] = best / (1 - best)
+    assert odds["alike"] == pytest.approx(9 * odds["none"])
+    assert odds["apart"] == pytest.approx(81 * odds["none"])
+
+
+def test_likeness_is_within_a_model() -> None:
+    """What two models say of one answer counts in full."""
+    alike = Habits(strength=2.0, spread=6.0, trust=1.0, likeness=1.0)
+    tallies = {name: Tally(success=0.5, habits=alike) for name in ("small", "large")}
+    seen = [Observation(answer=1, evidence=math.log(3), model=name) for name in tallies]
+    plain = [replace(one, evidence=0.0) for one in seen]
+    with_it, without = (AnswerBelief(tallies=tallies).after(ones).best[1] for ones in (seen, plain))
+    assert with_it / (1 - with_it) == pytest.approx(9 * without / (1 - without))
 
 
 def test_a_vote_of_double_weight_counts_as_two() -> None:

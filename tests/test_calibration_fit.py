@@ -3,6 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from its_agent.difficulty.calibrate import Outcome, calibrate, cross_fitted, fit
 from its_agent.difficulty.fit import fit, moments, surprise
 from its_agent.difficulty.graded import graded
 from its_agent.difficulty.profile import (
+    Evidence,
     Profile,
     check_model,
     load_profile,
@@ -28,7 +30,9 @@ def profile() -> Profile:
 
 
 def test_what_made_the_samples_is_found_back(profile: Profile) -> None:
-    easy, hard = (profile.success(Asked(words=n, whole=True, answer_type="math")) for n in (15, 90))
+    easy, hard = (
+        profile.success(Asked(words=n, numbers=frozenset(), answer_type="math")) for n in (15, 90)
+    )
     assert easy > 0.65 > 0.35 > hard
     assert profile.evidence is not None
     weights = dict(zip(profile.evidence.names, profile.evidence.weights, strict=True))
@@ -98,15 +102,75 @@ def test_other_models_rows_and_reads_are_left_out() -> None:
 def test_features_by_hand() -> None:
     asked = Asked.of("There are 3 boxes of 1,200 eggs. How many?", "math")
     assert (asked.words, asked.whole) == (9, True)
-    told = sample_features(asked, answer="-1/2", tokens=29, mean_logprob=-0.5)
+    assert asked.numbers == frozenset({3.0, 1200.0})
+    text = "3 * 4 = 12, and 12 / 24 = 0.5, and 1 + 1 = 3, so \\boxed{-1/2}"
+    told = sample_features(asked, text=text, answer="-1/2", tokens=29, mean_logprob=-0.5)
     assert dict(zip(NAMES, told, strict=True)) == {
         "mean_logprob": -0.5,
         "total_logprob": pytest.approx(-0.145),
         "relative_length": 0.0,
         "unexpected_fraction": 1.0,
         "not_positive": 1.0,
+        "no_number": 0.0,
+        "relative_size": pytest.approx(math.log(1.5 / 1201)),
+        "right_calculations": pytest.approx(math.log(3 / 3)),
+        "wrong_calculation": 1.0,
+        "fractional_step": 1.0,
+        "unused_numbers": 1.0,
     }
     assert not Asked.of("Half of 1.5 litres?", "math").whole
+
+
+def test_an_answer_that_is_no_number_and_one_beyond_all_have_features() -> None:
+    asked = Asked.of("How many are 3 and 4?", "math")
+    for answer, size in (("x + 1", 0.0), ("9" * 399, math.log((1 + 10**15) / 5))):
+        told = sample_features(asked, text="", answer=answer, tokens=9, mean_logprob=-0.1)
+        named = dict(zip(NAMES, told, strict=True))
+        assert named["no_number"] == (answer == "x + 1")
+        assert named["relative_size"] == pytest.approx(size)
+
+
+def test_the_size_of_a_choice_is_not_looked_at() -> None:
+    asked = Asked.of("How many? (A) 3 (B) 4", "choice")
+    told = sample_features(asked, text="2 + 2 = 4", answer="B", tokens=9, mean_logprob=-0.1)
+    named = dict(zip(NAMES, told, strict=True))
+    assert (named["no_number"], named["relative_size"]) == (0, 0)
+    assert named["right_calculations"] == pytest.approx(math.log(2 / 3))
+
+
+def test_evidence_goes_by_the_names_of_its_features(profile: Profile) -> None:
+    """A profile that was fitted before some features were looked at."""
+    assert profile.evidence is not None
+    known = [NAMES.index("not_positive"), NAMES.index("mean_logprob")]
+    part = Evidence(
+        names=tuple(NAMES[place] for place in known),
+        mean=(0.5, -0.2),
+        scale=(1.0, 0.1),
+        weights=(-2.0, 3.0),
+        offset=0.25,
+        right=(0.0, 1.0),
+        wrong=(0.0, 1.0),
+    )
+    features = [0.0] * len(NAMES)
+    features[known[0]], features[known[1]] = 1.0, -0.1
+    assert part.of(features) == pytest.approx(0.25 - 2 * 0.5 + 3 * 1.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(("luck",), "unknown features"), (("mean_logprob", "no_number"), "different lengths")],
+)
+def test_evidence_of_other_features_is_refused(names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Evidence(
+            names=names,
+            mean=(0.0,),
+            scale=(1.0,),
+            weights=(1.0,),
+            offset=0.0,
+            right=(0.0, 1.0),
+            wrong=(0.0, 1.0),
+        )
 
 
 def test_a_profile_is_read_back_as_it_was_written(profile: Profile, tmp_path: Path) -> None:
