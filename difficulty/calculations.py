@@ -14,7 +14,7 @@ ROUNDING = 0.005
 LONGEST = 160
 """Characters of a side of an equation that are looked at."""
 
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
 
 # In this order: LaTeX and signs as Python has them, then what stands between numbers and operators.
 _PLAINLY: tuple[tuple[re.Pattern[str], str], ...] = tuple(

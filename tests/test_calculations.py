@@ -105,6 +105,7 @@ def test_fractions_may_be_rounded_and_whole_numbers_not(
 
 def test_numbers_are_those_in_digits() -> None:
     assert numbers("Two of the 1,200 eggs at $0.50, 3 boxes, 3 days.") == {1200, 0.5, 3}
+    assert numbers("1,2,3 and 1,2345") == {1, 2, 3, 2345}
     assert numbers("none") == frozenset()
 
 
