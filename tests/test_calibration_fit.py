@@ -138,9 +138,8 @@ def test_the_size_of_a_choice_is_not_looked_at() -> None:
     assert named["right_calculations"] == pytest.approx(math.log(2 / 3))
 
 
-def test_evidence_goes_by_the_names_of_its_features(profile: Profile) -> None:
+def test_evidence_goes_by_the_names_of_its_features() -> None:
     """A profile that was fitted before some features were looked at."""
-    assert profile.evidence is not None
     known = [NAMES.index("not_positive"), NAMES.index("mean_logprob")]
     part = Evidence(
         names=tuple(NAMES[place] for place in known),
