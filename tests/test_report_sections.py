@@ -104,6 +104,18 @@ def test_what_the_envelope_does_not_reach_is_said() -> None:
     assert "| 500 | 501 | 50.0% | not reached | not reached | – | 1.00 |" in page
 
 
+def test_a_section_goes_by_the_baselines_that_were_run_there() -> None:
+    runs = compared()
+    fewer = [run for run in runs if run.strategy != "self_consistency"]
+    alone = [run for run in runs if run.strategy == "adaptive"]
+    page = report({"all": runs, "fewer": fewer, "alone": alone}, Beside(rivals=[RIVALS]))
+    first, second = page.split("## all")[1].split("## fewer")
+    second, third = second.split("## alone")
+    assert "all points of single_pass, self_consistency over 8" in first
+    assert "all points of single_pass over 8" in second
+    assert "envelope" not in third
+
+
 @pytest.mark.parametrize(
     ("rivals", "said"),
     [

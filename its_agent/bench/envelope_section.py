@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from its_agent.bench.equal_cost import (
     RESAMPLES,
@@ -38,10 +38,26 @@ def subject_of(several: Sequence[Rivals]) -> str:
     return several[0].subject if several else SUBJECT
 
 
-def envelope_sections(runs: Sequence[Run], several: Sequence[Rivals]) -> list[str]:
-    """For each of them a heading, a note and a table; nothing where the subject has no runs.
+def check_rivals(known: Collection[str], rivals: Rivals) -> None:
+    """Raise InvalidInput for a strategy that has no runs, and for a subject among its baselines."""
+    if rivals.subject not in known:
+        raise InvalidInput(
+            f"there are no runs of {rivals.subject}; --subject takes one of "
+            f"{', '.join(sorted(known))}"
+        )
+    missing = [name for name in rivals.baselines if name not in known]
+    if missing or rivals.subject in rivals.baselines:
+        wrong = f"no runs of {', '.join(missing)}" if missing else "the subject among the baselines"
+        raise InvalidInput(
+            f"there are {wrong}; --baselines takes other strategies than {rivals.subject} out of "
+            f"{', '.join(sorted({*known} - {rivals.subject}))}"
+        )
 
-    Raises InvalidInput where a baseline has none.
+
+def envelope_sections(runs: Sequence[Run], several: Sequence[Rivals]) -> list[str]:
+    """For each of them a heading, a note and a table; nothing where one side has no runs.
+
+    The envelope is of those baselines that have any.
     """
     if len(several) == 1:
         return _section(runs, several[0], "the envelope")
@@ -51,23 +67,13 @@ def envelope_sections(runs: Sequence[Run], several: Sequence[Rivals]) -> list[st
 
 def _section(runs: Sequence[Run], rivals: Rivals, named: str) -> list[str]:
     known = {run.strategy for run in runs}
-    if rivals.subject not in known:
+    rivals = replace(rivals, baselines=tuple(name for name in rivals.baselines if name in known))
+    if rivals.subject not in known or not rivals.baselines:
         return []
-    _check(known, rivals)
     seen = problem_table(runs, {rivals.subject, *rivals.baselines})
     orders = len({run.order for run in runs})
     heading = f"### {rivals.subject.capitalize()} against {named}"
     return [heading, _note(seen, rivals, orders), table(_HEAD, "rrrrrrrr", _rows(seen, rivals))]
-
-
-def _check(known: set[str], rivals: Rivals) -> None:
-    missing = [name for name in rivals.baselines if name not in known]
-    if missing or rivals.subject in rivals.baselines:
-        wrong = f"no runs of {', '.join(missing)}" if missing else "the subject among the baselines"
-        raise InvalidInput(
-            f"there are {wrong}; --baselines takes other strategies than {rivals.subject} out of "
-            f"{', '.join(sorted(known - {rivals.subject}))}"
-        )
 
 
 def _note(seen: ProblemTable, rivals: Rivals, orders: int) -> str:

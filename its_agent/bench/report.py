@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 from its_agent.bench.accuracy_section import accuracy_section, stops_section
 from its_agent.bench.calibration_section import calibration_section
-from its_agent.bench.envelope_section import Rivals, envelope_sections, subject_of
+from its_agent.bench.envelope_section import (
+    Rivals,
+    check_rivals,
+    envelope_sections,
+    subject_of,
+)
 from its_agent.bench.paired_section import paired_section
 from its_agent.bench.pool_bounds import PoolProblem
 from its_agent.bench.pool_section import pool_section
@@ -66,19 +71,11 @@ def report(benchmarks: Mapping[str, Sequence[Run]], beside: Beside | None = None
     Raises InvalidInput when there are no runs, or none of the strategies to be held together.
     """
     shown = beside or Beside()
-    _check_subject(benchmarks, shown.rivals)
+    known = {run.strategy for runs in benchmarks.values() for run in runs}
+    for rivals in shown.rivals if known else ():
+        check_rivals(known, rivals)
     parts = (_section(name, runs, shown) for name, runs in benchmarks.items())
     return "\n\n".join([_INTRODUCTION, *parts]) + "\n"
-
-
-def _check_subject(benchmarks: Mapping[str, Sequence[Run]], rivals: Sequence[Rivals]) -> None:
-    known = {run.strategy for runs in benchmarks.values() for run in runs}
-    for one in rivals:
-        if known and one.subject not in known:
-            raise InvalidInput(
-                f"there are no runs of {one.subject}; --subject takes one of "
-                f"{', '.join(sorted(known))}"
-            )
 
 
 def _section(name: str, runs: Sequence[Run], shown: Beside) -> str:

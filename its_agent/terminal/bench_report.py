@@ -32,8 +32,8 @@ def report(
     baselines: Annotated[
         list[str] | None,
         typer.Option(
-            help="Strategies with commas, whose best counts at each cost; given again, another "
-            "such envelope."
+            help="Strategies with commas, whose best counts at each cost, where a file has runs of "
+            "them; given again, another such envelope."
         ),
     ] = None,
     pool: Annotated[
