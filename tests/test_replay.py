@@ -250,6 +250,7 @@ def test_with_folds_a_problem_is_met_with_a_profile_of_the_others(
             ["--replay", "pool.jsonl", "--folds", "3", "--profile", "p.json"],
             "--folds fit profiles, and --profile is one",
         ),
+        (["--profile", "p.json", "--profile", "q.json"], "one model has one"),
     ],
 )
 def test_bad_folds_and_temperatures_are_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from its_agent.bench.run import run_jobs, schedule
 from its_agent.bench.runs import Run
 from its_agent.bench.seats import Seats
 from its_agent.bench.variant import models_of
+from its_agent.difficulty.profile import Prior, Profile, profile_of
 from its_agent.errors import InvalidInput, InvalidOption
 
 MODELS = {"small": "toy-0.5B", "large": "toy-1.5B"}
@@ -40,7 +42,9 @@ def problems_of(pool: Recorded) -> list[BenchProblem]:
     return [BenchProblem(id=id, problem=text, answer="7") for id, text in asked.items()]
 
 
-async def replayed(pool: Recorded, strategies: list[str], *, folds: int = 0) -> list[Run]:
+async def replayed(
+    pool: Recorded, strategies: list[str], *, folds: int = 0, profiles: Sequence[Profile] = ()
+) -> list[Run]:
     made: list[Run] = []
     held = await held_problems(problems_of(pool), pool, temperature=0.8, top_p=0.95)
     await replay_jobs(
@@ -53,6 +57,7 @@ async def replayed(pool: Recorded, strategies: list[str], *, folds: int = 0) -> 
         temperature=0.8,
         top_p=0.95,
         folds=folds,
+        profiles=profiles,
     )
     return made
 
@@ -80,6 +85,26 @@ async def test_every_model_is_met_with_a_profile_of_the_other_problems(pool: Rec
     assert len(fitted) == len(shipped) == 8
     assert sure[0].keys() == sure[1].keys()
     assert sure[0] != sure[1]
+
+
+def sure_of(model: str, *, prior: float = 9.0) -> Profile:
+    """Of a model whose every sample is taken to be right, or wrong."""
+    told = {"model": model, "prior": Prior(intercept=prior, slope=0.0)}
+    return profile_of("default").model_copy(update=told)
+
+
+async def test_a_profile_is_for_the_model_that_it_was_fitted_on(pool: Recorded) -> None:
+    known = {name: sure_of(model) for name, model in MODELS.items()}
+    assert pool.told([known["large"], known["small"]]) == known
+    assert pool.told([known["large"]]) == {"large": known["large"]}
+    assert pool.told([sure_of("default")]) == {"small": sure_of("default")}
+    with pytest.raises(InvalidOption, match="toy-0.5B and default are profiles for one model"):
+        pool.told([known["small"], sure_of("default")])
+
+    pair = [sure_of("toy-1.5B"), sure_of("toy-0.5B", prior=0.0)]
+    made = await replayed(pool, ["adaptive", "adaptive/large"], profiles=pair)
+    stopped = {(run.strategy, run.stopped_because) for run in made}
+    assert stopped == {("adaptive", "no_gain"), ("adaptive/large", "confident")}
 
 
 async def test_greedy_samples_alone_will_do_of_a_further_model_and_not_of_the_first(

@@ -18,7 +18,7 @@ from its_agent.bench.seats import LONE
 from its_agent.difficulty.calibrate import cross_fitted
 from its_agent.difficulty.graded import graded
 from its_agent.difficulty.profile import Profile
-from its_agent.errors import InvalidInput
+from its_agent.errors import InvalidInput, InvalidOption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,21 @@ class Recorded:
             )
             for name, model in self.models.items()
         }
+
+    def told(self, profiles: Sequence[Profile]) -> dict[str, Profile]:
+        """Each profile by the name of the model that it was fitted on; one that was fitted on none
+        of them by the usual one's. Raises InvalidOption for two of one model."""
+        names = {model: name for name, model in self.models.items()}
+        known = dict[str, Profile]()
+        for profile in profiles:
+            name = names.get(profile.model, self.usual)
+            if name in known:
+                raise InvalidOption(
+                    f"{known[name].model} and {profile.model} are profiles for one model; give "
+                    "--profile once for each model of --models"
+                )
+            known[name] = profile
+        return known
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.files))
@@ -90,18 +105,18 @@ async def replay_jobs(
     temperature: float,
     top_p: float,
     folds: int = 0,
-    profile: Profile | None = None,
+    profiles: Sequence[Profile] = (),
 ) -> None:
     """Make the runs of each order's plan on the pool in that order, one at a time.
 
     With `folds` every problem is met with profiles that were fitted on the other parts of the pool,
-    without with `profile` for the usual model, else with the shipped ones. Raises InvalidInput when
-    earlier runs come from something else, or the pool cannot be split so, and MissingExtra where a
-    profile cannot be fitted.
+    without with `profiles`, as `Recorded.told` has them, else with the shipped ones. Raises
+    InvalidInput when earlier runs come from something else, or the pool cannot be split so,
+    InvalidOption for two profiles of one model, and MissingExtra where a profile cannot be fitted.
     """
     left = [(order, plan) for order, plan in enumerate(plans) if plan]
-    known = {} if profile is None else {pool.usual: profile}
-    parts = list(_fitted_without(pool, folds)) if left and folds else [_Part(profiles=known)]
+    told = _Part(profiles=pool.told(profiles))
+    parts = list(_fitted_without(pool, folds)) if left and folds else [told]
     for order, plan in left:
         backends = pool.backends(order)
         offers = [await backend.offer() for backend in backends.values()]

@@ -41,8 +41,8 @@ class Plan:
     """How many orders of the pool's samples every strategy meets."""
     folds: int = 0
     """Parts of the pool, each met with a profile of the others; 0 for the shipped profile."""
-    profile: Path | None = None
-    """What is known of the usual model, in place of the profile that ships for it."""
+    profiles: tuple[Path, ...] = ()
+    """What is known of the models, in place of the profiles that ship for them."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -53,8 +53,10 @@ class Plan:
             raise InvalidOption("--orders are orders of a pool's samples: give --replay POOL too")
         if self.folds and not self.replay:
             raise InvalidOption("--folds are parts of a pool: give --replay POOL too")
-        if self.folds and self.profile is not None:
+        if self.folds and self.profiles:
             raise InvalidOption("--folds fit profiles, and --profile is one: leave one of them out")
+        if len(self.profiles) > 1 and not self.models:
+            raise InvalidOption("--profile is given for each of --models: one model has one")
         if self.models and not self.replay:
             raise InvalidOption("--models are those of a pool: give --replay POOL too")
         self._check_strategies()
@@ -72,11 +74,11 @@ class Plan:
                     "and --replay a pool of them"
                 )
 
-    def read_profile(self) -> Profile | None:
-        """The profile, if one is given. Raises InvalidOption for a file that is none."""
+    def read_profiles(self) -> list[Profile]:
+        """The profiles that are given. Raises InvalidOption for a file that is none."""
         from its_agent.difficulty.profile import load_profile
 
-        return None if self.profile is None else load_profile(self.profile)
+        return [load_profile(path) for path in self.profiles]
 
     @property
     def command(self) -> str:
@@ -93,12 +95,12 @@ class Plan:
             "--max-tokens": self.max_tokens,
             "--temperature": self.temperature,
             "--top-p": self.top_p,
-            "--profile": None if self.profile is None else self.profile.name,
             **(self._replaying if self.replay else live),
             "--out": self.out.name,
         }
         given = [("--exclude", path.name) for path in self.exclude]
         given += [("--replay", path.name) for path in self.replay]
+        given += [("--profile", path.name) for path in self.profiles]
         given += [(name, str(value)) for name, value in options.items() if value is not None]
         words = [
             "its-agent",

@@ -37,7 +37,7 @@ async def replay_runs(plan: Plan, console: Console) -> None:
         temperature=plan.temperature,
         top_p=plan.top_p,
         folds=plan.folds,
-        profile=plan.read_profile(),
+        profiles=plan.read_profiles(),
     )
 
 

@@ -76,8 +76,11 @@ def run(
         ),
     ] = 0,
     profile: Annotated[
-        Path | None,
-        typer.Option(help="A profile file for the model; the one that ships for it else."),
+        list[Path] | None,
+        typer.Option(
+            help="A profile file for the model, given again for another of --models; what ships "
+            "for it else."
+        ),
     ] = None,
     model: Model = None,
     base_url: BaseUrl = None,
@@ -100,7 +103,7 @@ def run(
         models=named_models(models),
         orders=orders,
         folds=folds,
-        profile=profile,
+        profiles=tuple(profile or ()),
     )
     console = Console(stderr=True)
     if plan.replay:
@@ -155,7 +158,7 @@ async def bench_at(
             max_tokens=plan.max_tokens,
             temperature=plan.temperature,
             top_p=plan.top_p,
-            profile=plan.read_profile(),
+            profile=next(iter(plan.read_profiles()), None),
         )
 
 
