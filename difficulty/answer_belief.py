@@ -14,6 +14,13 @@ where the evidence of a sample is the log-likelihood ratio of its own features, 
 samples of one problem are alike, and by ρ, as those with one answer are even more. The sums over
 samples are over the models that were asked, each with its own κ, m, n, v, c and ρ; their wrong
 answers are drawn from the same restaurant, since models err alike.
+
+That models err alike also means that the samples of one tell less beside those of another that is
+better: on problems that are hard for both the weaker one's votes agree on what is wrong. So what
+its samples say (the Beta term and the evidence), and their part of M and v in the restaurant, is
+multiplied by (m / m of the best that was asked)²: what votes tell is that samples agree, and two
+are both right m² of the time. (A choice, made on recorded samples of two models. Nothing is taken
+from models that are as good.)
 """
 
 from __future__ import annotations
@@ -114,7 +121,7 @@ class AnswerBelief:
     """The belief after some samples."""
 
     tallies: Mapping[str, Tally]
-    """By model; the spread of wrong answers is that of the first."""
+    """By model, as they were counted."""
     verified: Mapping[int, float] = field(default_factory=dict[int, float])
     """What verifiers say of answers, as log-likelihood ratios."""
 
@@ -144,48 +151,31 @@ class AnswerBelief:
         """The name of the first model."""
         return next(iter(self.tallies))
 
-    @property
-    def spread(self) -> float:
-        """θ."""
-        return self.tallies[self.first].habits.spread
-
-    @property
-    def votes(self) -> dict[int, float]:
-        """Votes of all models for each answer seen."""
-        votes: dict[int, float] = {}
-        for tally in self.tallies.values():
-            for answer, count in tally.votes.items():
-                votes[answer] = votes.get(answer, 0.0) + count
-        return votes
-
-    def evidence_beside(self, model: str) -> dict[int, float]:
-        """What is known of each answer beside a model's own samples: by verifiers, and by all other
-        models' votes and evidence."""
-        others = [tally for name, tally in self.tallies.items() if name != model]
-        return {
-            answer: self.verified.get(answer, 0.0)
-            + sum(other.log_ratio(answer) + other.told(answer) for other in others)
-            for answer in self.votes
+    def joint(self, *, asking: str | None = None) -> Joint:
+        """What the models' samples say together, where this one is asked, too."""
+        best = max(
+            (
+                tally.success
+                for name, tally in self.tallies.items()
+                if tally.samples or name == asking
+            ),
+            default=0.0,
+        )
+        shares = {
+            name: min(1.0, tally.success / best) ** 2 if best else 1.0
+            for name, tally in self.tallies.items()
         }
+        return Joint(tallies=self.tallies, shares=shares, verified=self.verified)
 
     @property
     def posterior(self) -> dict[int, float]:
         """The probability that each answer is right; what is missing to 1 is that of none."""
-        tally = self.tallies[self.first]
-        evidence = {
-            answer: known + tally.told(answer)
-            for answer, known in self.evidence_beside(self.first).items()
-        }
-        return posterior(tally, tally.samples, tally.votes, self.votes, self.spread, evidence)
+        return self.joint().posterior
 
     @property
     def best(self) -> tuple[int | None, float]:
         """The likeliest answer and its probability; None and 0 before the first answer."""
-        posterior = self.posterior
-        if not posterior:
-            return None, 0.0
-        answer = max(posterior, key=lambda one: posterior[one])
-        return answer, posterior[answer]
+        return likeliest(self.posterior)
 
     def next_success(self, model: str | None = None) -> float:
         """The chance that another sample of a model, by default the first, is right."""
@@ -195,6 +185,66 @@ class AnswerBelief:
         return (tally.hits + rights) / (tally.habits.strength + tally.samples)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """What several models' samples say together."""
+
+    tallies: Mapping[str, Tally]
+    """By model; the spread of wrong answers is that of the first."""
+    shares: Mapping[str, float]
+    """What part of it counts of what a model's samples say."""
+    verified: Mapping[int, float]
+
+    @property
+    def first(self) -> str:
+        """The name of the first model."""
+        return next(iter(self.tallies))
+
+    @property
+    def spread(self) -> float:
+        """θ."""
+        return self.tallies[self.first].habits.spread
+
+    @property
+    def votes(self) -> dict[int, float]:
+        """Votes of all models for each answer seen, each by its model's share."""
+        votes: dict[int, float] = {}
+        for name, tally in self.tallies.items():
+            for answer, count in tally.votes.items():
+                votes[answer] = votes.get(answer, 0.0) + self.shares[name] * count
+        return votes
+
+    def evidence_beside(self, model: str) -> dict[int, float]:
+        """What is known of each answer beside a model's own samples: by verifiers, and by all other
+        models' votes and evidence."""
+        others = [(self.shares[name], one) for name, one in self.tallies.items() if name != model]
+        return {
+            answer: self.verified.get(answer, 0.0)
+            + sum(share * (one.log_ratio(answer) + one.told(answer)) for share, one in others)
+            for answer in self.votes
+        }
+
+    @property
+    def posterior(self) -> dict[int, float]:
+        """The probability that each answer is right; what is missing to 1 is that of none."""
+        tally, share = self.tallies[self.first], self.shares[self.first]
+        evidence = {
+            answer: known + share * tally.told(answer)
+            for answer, known in self.evidence_beside(self.first).items()
+        }
+        return posterior(
+            tally, tally.samples, tally.votes, self.votes, self.spread, evidence, share=share
+        )
+
+
+def likeliest(posterior: Mapping[int, float]) -> tuple[int | None, float]:
+    """The likeliest answer and its probability; None and 0 of no answers."""
+    if not posterior:
+        return None, 0.0
+    answer = max(posterior, key=lambda one: posterior[one])
+    return answer, posterior[answer]
+
+
 def posterior(
     tally: Tally,
     samples: float,
@@ -202,15 +252,17 @@ def posterior(
     all_votes: Mapping[int, float],
     spread: float,
     evidence: Mapping[int, float],
+    *,
+    share: float = 1.0,
 ) -> dict[int, float]:
-    """The formula, for one model's `samples` and `votes` among those of all; what the others' say
-    stands in the evidence. Of the tally its expectation alone counts."""
+    """The formula, for one model's `samples` and `votes`, of which so much counts, among those of
+    all; what the others' say stands in the evidence. Of the tally its expectation alone counts."""
     a, b = tally.hits, tally.misses + samples
     answered = sum(all_votes.values())
-    constant = lgamma(spread + answered) - math.log(spread) - log_beta(a, b)
+    constant = lgamma(spread + answered) - math.log(spread) - share * log_beta(a, b)
     odds = {
         answer: constant
-        + log_beta(a + votes.get(answer, 0.0), b - votes.get(answer, 0.0))
+        + share * log_beta(a + votes.get(answer, 0.0), b - votes.get(answer, 0.0))
         - lgamma(spread + answered - count)
         - lgamma(count)
         + evidence[answer]

@@ -6,7 +6,14 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Tally, posterior
+from its_agent.difficulty.answer_belief import (
+    AnswerBelief,
+    Habits,
+    Joint,
+    Tally,
+    likeliest,
+    posterior,
+)
 
 LOOK_AHEAD = (1, 2, 4, 8)
 """Numbers of further samples whose worth is looked at; that of a single one is often 0, as it
@@ -40,20 +47,21 @@ def prospects(
     which the leader stays add no noise.
     """
     ahead = [k for k in LOOK_AHEAD if k <= at_most]
-    leader, chance = belief.best[0], random.Random(seed)
-    now = _Now.of(belief, belief.first if model is None else model)
+    asked = belief.first if model is None else model
+    joint, chance = belief.joint(asking=asked), random.Random(seed)
+    chances = joint.posterior
+    leader, now = likeliest(chances)[0], _Now.of(joint, asked)
     totals = dict.fromkeys(ahead, 0.0)
-    for right in _hypotheses(belief, chance) if ahead else ():
+    for right in _hypotheses(chances, chance) if ahead else ():
         for k, believed in _future(now, right, weight, ahead, chance):
             kept = 0.0 if leader is None else believed[leader]
             totals[k] += max(believed.values(), default=0.0) - kept
     return [Prospect(samples=k, gain=total / PATHS) for k, total in totals.items()]
 
 
-def _hypotheses(belief: AnswerBelief, chance: random.Random) -> list[int | None]:
+def _hypotheses(chances: Mapping[int, float], chance: random.Random) -> list[int | None]:
     """PATHS draws of which answer is right, None for one that nobody gave yet: stratified, so that
     each comes as often as it should."""
-    chances = belief.posterior
     answers: list[int | None] = [*chances, None]
     shares = [*chances.values(), max(0.0, 1 - sum(chances.values()))]
     places = ((place + chance.random()) / PATHS for place in range(PATHS))
@@ -74,6 +82,8 @@ class _Now:
     """What all futures of one model begin with."""
 
     tally: Tally
+    share: float
+    """What part of it counts of what this model's samples say."""
     spread: float
     all_votes: dict[int, float]
     beside: dict[int, float]
@@ -82,13 +92,18 @@ class _Now:
     """With them."""
 
     @classmethod
-    def of(cls, belief: AnswerBelief, model: str) -> _Now:
-        tally, beside = belief.tallies[model], belief.evidence_beside(model)
-        known = {answer: told + tally.told(answer) for answer, told in beside.items()}
+    def of(cls, joint: Joint, model: str) -> _Now:
+        tally, share, beside = (
+            joint.tallies[model],
+            joint.shares[model],
+            joint.evidence_beside(model),
+        )
+        known = {answer: told + share * tally.told(answer) for answer, told in beside.items()}
         return cls(
             tally=tally,
-            spread=belief.spread,
-            all_votes=belief.votes,
+            share=share,
+            spread=joint.spread,
+            all_votes=joint.votes,
             beside=beside,
             known=known,
         )
@@ -103,7 +118,7 @@ def _future(
 ) -> Iterator[tuple[int, dict[int, float]]]:
     """Draw further samples where `right` is right, and say what is believed after each of the
     numbers `ahead`."""
-    tally, habits = now.tally, now.tally.habits
+    tally, habits, share = now.tally, now.tally.habits, now.share
     samples, votes, evidence = tally.samples, dict(tally.votes), dict(tally.evidence)
     all_votes, known = dict(now.all_votes), dict(now.known)
     unseen = min(all_votes, default=0) - 1
@@ -118,12 +133,15 @@ def _future(
         samples += weight
         if answer is not None:
             votes[answer] = votes.get(answer, 0.0) + weight
-            all_votes[answer] = all_votes.get(answer, 0.0) + weight
+            all_votes[answer] = all_votes.get(answer, 0.0) + share * weight
             evidence[answer] = evidence.get(answer, 0.0) + told
-            own = habits.discounted(evidence[answer], votes[answer])
+            own = share * habits.discounted(evidence[answer], votes[answer])
             known[answer] = now.beside.get(answer, 0.0) + own
         if number in ahead:
-            yield number, posterior(tally, samples, votes, all_votes, now.spread, known)
+            yield (
+                number,
+                posterior(tally, samples, votes, all_votes, now.spread, known, share=share),
+            )
 
 
 def _wrong(

@@ -281,11 +281,11 @@ def test_a_profile_of_nobody_is_refused() -> None:
         Agent(ScriptedBackend([]), backends=two())
 
 
-def joint(*seen: tuple[str, int | None]) -> AnswerBelief:
+def joint(*seen: tuple[str, int | None], expected: float | None = None) -> AnswerBelief:
     habits = Habits(strength=2.0, spread=6.0)
     tallies = {
-        "small": Tally(success=0.2, habits=habits),
-        "large": Tally(success=0.8, habits=habits),
+        "small": Tally(success=expected or 0.2, habits=habits),
+        "large": Tally(success=expected or 0.8, habits=habits),
     }
     return AnswerBelief(tallies=tallies).after(
         Observation(answer=answer, model=model) for model, answer in seen
@@ -298,13 +298,24 @@ def test_a_sample_counts_by_what_is_expected_of_its_model() -> None:
 
 
 def test_models_that_agree_are_surer_than_either() -> None:
-    """0.25 · 4 from each one's first sample, times Γ(8) / (Γ(6) · 6) = 7 for saying the same."""
-    assert joint(("small", 7), ("large", 7)).posterior[7] == pytest.approx(7 / 8)
+    """By hand where both are as good: Γ(8) / (Γ(6) · 6) = 7 for saying the same."""
+    assert joint(("large", 7), ("small", 7)).posterior[7] > 0.8
+    assert joint(("small", 7), ("large", 7), expected=0.5).posterior[7] == pytest.approx(7 / 8)
 
 
 def test_of_two_that_differ_the_better_is_believed() -> None:
     posterior = joint(("small", 1), ("large", 2)).posterior
-    assert posterior[2] / posterior[1] == pytest.approx(16)
+    assert posterior[2] > 16 * posterior[1]
+
+
+def test_a_weaker_model_counts_less_beside_a_better_one_and_whole_alone() -> None:
+    alone = joint(*[("small", 1)] * 4)
+    assert alone.joint().shares["small"] == 1
+    beside = alone.after([Observation(answer=2, model="large")])
+    assert beside.joint().shares == pytest.approx({"small": 1 / 16, "large": 1})
+    assert beside.joint().votes == pytest.approx({1: 1 / 4, 2: 1})
+    assert beside.best[0] == 2
+    assert alone.joint(asking="large").shares == beside.joint().shares
 
 
 def test_another_sample_of_the_better_model_brings_more() -> None:
