@@ -318,6 +318,13 @@ def test_a_weaker_model_counts_less_beside_a_better_one_and_whole_alone() -> Non
     assert alone.joint(asking="large").shares == beside.joint().shares
 
 
+def test_little_is_expected_of_a_weaker_model_where_the_better_one_is_torn() -> None:
+    """Counted whole, its samples would seem to bring .06 there."""
+    torn = joint(("large", 1), ("large", 2))
+    assert max(one.gain for one in prospects(torn, model="small")) < 0.01
+    assert max(one.gain for one in prospects(torn, model="large")) > 0.1
+
+
 def test_another_sample_of_the_better_model_brings_more() -> None:
     belief = joint(("small", 1))
     gains = {
