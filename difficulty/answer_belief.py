@@ -65,6 +65,8 @@ class Habits:
     right_evidence: tuple[float, float] = (0.0, 0.0)
     """Mean and standard deviation of the evidence of right samples."""
     wrong_evidence: tuple[float, float] = (0.0, 0.0)
+    foresight: float = 1.0
+    """What part of the gains that are expected of further samples comes true."""
 
     def discounted(self, evidence: float, votes: float) -> float:
         """What is left of the sum of the evidence of samples with the same answer."""

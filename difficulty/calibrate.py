@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from its_agent.difficulty.claims import (
     Claim,
@@ -16,15 +16,15 @@ from its_agent.difficulty.claims import (
     constant_brier,
 )
 from its_agent.difficulty.fit import (
-    ORDERS,
-    Moment,
     belief_at,
     fit,
     imported,
     is_cold,
     logistic,
     moments,
+    whole_solves,
 )
+from its_agent.difficulty.foresight import Promise, foresight, promises
 from its_agent.difficulty.graded import GradedProblem
 from its_agent.difficulty.profile import Bin, Confidence, Profile, Quality
 from its_agent.errors import InvalidInput
@@ -39,21 +39,28 @@ FEW_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An answer that would have been given, how sure one was of it, and whether it was right."""
+
+    problem: str
+    probability: float
+    is_right: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
     """Problems that a profile was not fitted on, and that profile."""
 
     profile: Profile
     held_out: tuple[GradedProblem, ...]
+    outcomes: tuple[Outcome, ...]
+    promises: tuple[Promise, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """An answer that would have been given, how sure one was of it, and whether it was right."""
-
-    problem: str
-    fold: int
-    probability: float
-    is_right: bool
+    def claims(self) -> Iterator[Claim]:
+        """What would be told of the answers to the held-out problems."""
+        for one in self.outcomes:
+            told = self.profile.confidence.of(one.probability)
+            yield Claim(problem=one.problem, confidence=told, right=one.is_right)
 
 
 def calibrate(
@@ -67,18 +74,13 @@ def calibrate(
     """Fit a profile, its confidence and its quality cross-fitted by problem. Raises InvalidInput
     for fewer problems than folds, and what `fit` raises."""
     profile = fit(problems, model=model, seed=seed)
-    parts = list(cross_fitted(problems, model=model, folds=folds, seed=seed))
-    seen = [
-        outcome
-        for number, fold in enumerate(parts)
-        for outcome in outcomes(fold, number, seed=seed)
-    ]
+    parts = cross_fitted(problems, model=model, folds=folds, seed=seed)
+    told = [claim for fold in parts for claim in fold.claims()]
     foreseen = [one for fold in parts for one in next_samples(fold, seed=seed)]
-    return profile.model_copy(
+    return _borne_out(profile, parts).model_copy(
         update={
             "pools": tuple(pools),
-            "confidence": fitted_confidence(seen),
-            "quality": _quality(_told(seen), foreseen, problems=len(problems)),
+            "quality": _quality(told, foreseen, problems=len(problems)),
             "notes": tuple(_too_few(profile)),
         }
     )
@@ -86,45 +88,60 @@ def calibrate(
 
 def cross_fitted(
     problems: Sequence[GradedProblem], *, model: str, folds: int = FOLDS, seed: int = 0
-) -> Iterator[Fold]:
-    """For each part of the problems the profile of the others. Raises InvalidInput."""
+) -> list[Fold]:
+    """For each part of the problems the profile of the others; its foresight and its confidence
+    are those that the other parts bear out, each met with its own profile. Raises InvalidInput."""
     if not 2 <= folds <= len(problems):
         raise InvalidInput(f"{len(problems)} problems cannot be split into {folds} folds")
     order = sorted(problems, key=lambda problem: problem.id)
     random.Random(seed).shuffle(order)
+    parts: list[Fold] = []
     for number in range(folds):
         held_out = order[number::folds]
         rest = [problem for place, problem in enumerate(order) if place % folds != number]
-        yield Fold(profile=fit(rest, model=model, seed=seed), held_out=tuple(held_out))
+        profile = fit(rest, model=model, seed=seed)
+        parts.append(
+            Fold(
+                profile=profile,
+                held_out=tuple(held_out),
+                outcomes=tuple(outcomes(profile, held_out, seed=seed)),
+                promises=tuple(promises(profile, held_out, seed=seed)),
+            )
+        )
+    return [
+        replace(fold, profile=_borne_out(fold.profile, [one for one in parts if one is not fold]))
+        for fold in parts
+    ]
 
 
-def outcomes(fold: Fold, number: int, *, seed: int = 0) -> Iterator[Outcome]:
-    """What would have been answered at many moments of the held-out problems."""
-    for moment in moments(fold.held_out, seed=seed):
-        answer, probability = belief_at(fold.profile, moment).best
+def _borne_out(profile: Profile, parts: Sequence[Fold]) -> Profile:
+    """With the foresight and the confidence that these problems bear out."""
+    return profile.model_copy(
+        update={
+            "foresight": foresight([one for fold in parts for one in fold.promises]),
+            "confidence": fitted_confidence([one for fold in parts for one in fold.outcomes]),
+        }
+    )
+
+
+def outcomes(
+    profile: Profile, problems: Sequence[GradedProblem], *, seed: int = 0
+) -> Iterator[Outcome]:
+    """What would have been answered at many moments of the problems."""
+    for moment in moments(problems, seed=seed):
+        answer, probability = belief_at(profile, moment).best
         if answer is not None:
             is_right = answer == moment.problem.right_answer
-            yield Outcome(
-                problem=moment.problem.id, fold=number, probability=probability, is_right=is_right
-            )
+            yield Outcome(problem=moment.problem.id, probability=probability, is_right=is_right)
 
 
 def next_samples(fold: Fold, *, seed: int = 0) -> Iterator[tuple[float, bool]]:
-    """For each held-out problem and order of an arm's samples: the belief, after the greedy sample
-    and a first wave of them, that another one is right, beside what each of the others is."""
-    chance = random.Random(seed)
-    for problem in fold.held_out:
-        cold = [(arm, s) for arm, listed in problem.arms.items() if is_cold(arm) for s in listed]
-        for arm, samples in problem.arms.items():
-            if len(samples) <= FIRST_WAVE:
-                continue
-            for _ in range(ORDERS):
-                order = chance.sample(samples, len(samples))
-                wave = [(arm, sample) for sample in order[:FIRST_WAVE]]
-                moment = Moment(problem=problem, samples=(*cold, *wave))
-                belief = belief_at(fold.profile, moment)
-                success = belief.next_success()
-                yield from ((success, sample.is_right) for sample in order[FIRST_WAVE:])
+    """For each solve of a held-out problem: the belief, after the greedy sample and a first wave,
+    that another one is right, beside what each of the others is."""
+    for whole in whole_solves(fold.held_out, seed=seed):
+        size = FIRST_WAVE + sum(is_cold(arm) for arm, _ in whole.samples)
+        success = belief_at(fold.profile, whole.first(size)).next_success()
+        yield from ((success, sample.is_right) for _, sample in whole.samples[size:])
 
 
 def fitted_confidence(seen: Sequence[Outcome]) -> Confidence:
@@ -135,22 +152,6 @@ def fitted_confidence(seen: Sequence[Outcome]) -> Confidence:
     logits = [[_logit(one.probability)] for one in seen]
     fitted = logistic(logits, [one.is_right for one in seen])
     return Confidence(slope=float(fitted.coef_[0][0]), intercept=float(fitted.intercept_[0]))
-
-
-def _told(seen: Sequence[Outcome]) -> list[Claim]:
-    """Each with the confidence of a scaling that was fitted on the other folds."""
-    scalings = {
-        fold: fitted_confidence([one for one in seen if one.fold != fold])
-        for fold in {one.fold for one in seen}
-    }
-    return [
-        Claim(
-            problem=one.problem,
-            confidence=scalings[one.fold].of(one.probability),
-            right=one.is_right,
-        )
-        for one in seen
-    ]
 
 
 def _quality(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +35,10 @@ class Moment:
     problem: GradedProblem
     samples: tuple[tuple[str, GradedSample], ...]
     """With their arms."""
+
+    def first(self, size: int) -> Moment:
+        """As it was after so many of them."""
+        return replace(self, samples=self.samples[:size])
 
 
 def fit(problems: Sequence[GradedProblem], *, model: str, seed: int = 0) -> Profile:
@@ -75,6 +79,18 @@ def moments(problems: Sequence[GradedProblem], *, seed: int) -> Iterator[Moment]
                     yield Moment(problem=problem, samples=tuple(order[:size]))
 
 
+def whole_solves(problems: Iterable[GradedProblem], *, seed: int) -> Iterator[Moment]:
+    """The ends of solves that begin with the greedy sample and take all of one warm arm, in several
+    orders."""
+    chance = random.Random(seed)
+    for problem in problems:
+        cold = _cold(problem)
+        for arm, listed in problem.arms.items():
+            for _ in range(0 if is_cold(arm) else ORDERS):
+                warm = [(arm, sample) for sample in chance.sample(listed, len(listed))]
+                yield Moment(problem=problem, samples=(*cold, *warm))
+
+
 def belief_at(profile: Profile, moment: Moment) -> AnswerBelief:
     """What is believed then."""
     return _believed(profile, _weighed(profile.evidence, moment))
@@ -106,12 +122,16 @@ def _believed(profile: Profile, weighed: _Weighed) -> AnswerBelief:
 
 
 def _order(problem: GradedProblem, chance: random.Random) -> list[tuple[str, GradedSample]]:
-    cold = [(arm, s) for arm, listed in problem.arms.items() if is_cold(arm) for s in listed]
+    cold = _cold(problem)
     warm = {arm: listed for arm, listed in problem.arms.items() if not is_cold(arm)}
     chosen = chance.choice([[arm] for arm in warm] + [list(warm)] * (len(warm) > 1) or [[]])
     order = [(arm, sample) for arm in chosen for sample in warm[arm]]
     chance.shuffle(order)
     return (cold if chance.random() < 0.5 else []) + order
+
+
+def _cold(problem: GradedProblem) -> list[tuple[str, GradedSample]]:
+    return [(arm, s) for arm, listed in problem.arms.items() if is_cold(arm) for s in listed]
 
 
 def is_cold(arm: str) -> bool:

@@ -20,6 +20,9 @@ DEFAULT = "default"
 TYPICAL_WORDS = 45
 """Of a question, where the prior is its intercept alone."""
 
+USUAL_FORESIGHT = 0.4
+"""What part of expected gains comes true, where that was not measured."""
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -142,12 +145,14 @@ class Profile(_Part):
     trust: float = Field(ge=0)
     likeness: float = Field(ge=0, default=0.0)
     silence: Share
+    foresight: Positive = USUAL_FORESIGHT
+    """What part of the gains that are expected of further samples comes true."""
     evidence: Evidence | None = None
     arms: Mapping[str, Arm] = {}
     confidence: Confidence = Confidence()
     quality: Quality | None = None
 
-    @cached_property
+    @property
     def habits(self) -> Habits:
         """How samples of the model behave."""
         told = self.evidence
@@ -159,6 +164,7 @@ class Profile(_Part):
             silence=self.silence,
             right_evidence=told.right if told else (0.0, 0.0),
             wrong_evidence=told.wrong if told else (0.0, 0.0),
+            foresight=self.foresight,
         )
 
     def success(self, asked: Asked) -> float:

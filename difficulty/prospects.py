@@ -44,7 +44,9 @@ def prospects(
 
     The gain is by how much the answer that leads then is likelier than the one that leads now, both
     by what is known then: the latter's mean is what it is now, so nothing is lost, and futures in
-    which the leader stays add no noise.
+    which the leader stays add no noise. It is told at the part that came true on recorded samples,
+    `foresight`: right samples come more seldom late than these futures have it, and look less like
+    right ones.
     """
     ahead = [k for k in LOOK_AHEAD if k <= at_most]
     asked = belief.first if model is None else model
@@ -56,7 +58,8 @@ def prospects(
         for k, believed in _future(now, right, weight, ahead, chance):
             kept = 0.0 if leader is None else believed[leader]
             totals[k] += max(believed.values(), default=0.0) - kept
-    return [Prospect(samples=k, gain=total / PATHS) for k, total in totals.items()]
+    foresight = joint.tallies[asked].habits.foresight
+    return [Prospect(samples=k, gain=foresight * total / PATHS) for k, total in totals.items()]
 
 
 def _hypotheses(chances: Mapping[int, float], chance: random.Random) -> list[int | None]:

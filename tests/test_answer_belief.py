@@ -133,6 +133,15 @@ def test_the_first_sample_is_expected_to_bring_what_a_sample_is_worth() -> None:
     assert first.gain == pytest.approx(0.3, abs=1e-9)
 
 
+def test_a_gain_is_told_at_the_part_that_came_true() -> None:
+    torn = (1, 1, 2, 2)
+    whole, half = (
+        prospects(after(*torn, habits=replace(EVEN, foresight=part))) for part in (1.0, 0.5)
+    )
+    assert whole[-1].gain > 0.1
+    assert [one.gain for one in half] == pytest.approx([one.gain / 2 for one in whole])
+
+
 def test_a_sure_answer_leaves_nothing_to_gain() -> None:
     assert max(p.gain for p in prospects(after(*[1] * 16))) < 0.001
 

@@ -11,8 +11,11 @@ from toy_pool import MODEL, made_up
 
 from its_agent.difficulty.calibrate import Outcome, calibrate, cross_fitted, fitted_confidence
 from its_agent.difficulty.fit import fit, moments, surprise
+from its_agent.difficulty.foresight import Promise, foresight, promises
 from its_agent.difficulty.graded import graded
 from its_agent.difficulty.profile import (
+    USUAL_FORESIGHT,
+    Confidence,
     Evidence,
     Profile,
     check_model,
@@ -53,6 +56,37 @@ def test_the_quality_is_that_of_problems_that_were_left_out(profile: Profile) ->
     assert sum(one.count for one in profile.quality.reliability) > 500
 
 
+def test_what_is_foreseen_is_what_came_true(profile: Profile) -> None:
+    assert 0.05 < profile.foresight < 1.5
+    for fold in cross_fitted(graded(made_up(9, samples=4), model=MODEL), model=MODEL, folds=3):
+        others = fold.profile
+        assert others.foresight != USUAL_FORESIGHT
+        assert others.habits.foresight == others.foresight
+        assert others.confidence != Confidence()
+
+
+def promised(expected: float, *came: int) -> list[Promise]:
+    return [Promise(problem=f"p{n}", expected=expected, came=one) for n, one in enumerate(came)]
+
+
+def test_foresight_is_the_slope_of_what_came_drawn_towards_the_usual() -> None:
+    """Sixty problems: half the way from .4 to what they say by themselves."""
+    some, none = promised(0.2, *[1, 0, 0, 0, 0, 0] * 10), promised(0.5, *[0] * 60)
+    assert foresight(some) == pytest.approx((0.4 + (1 / 6) / 0.2) / 2)
+    assert foresight(none) == pytest.approx(0.2)
+    assert foresight(promised(0.0, *[0] * 60)) == foresight([]) == USUAL_FORESIGHT
+    assert foresight(promised(0.1, *[-1] * 60)) == 0.05
+
+
+def test_a_promise_is_of_samples_that_are_there() -> None:
+    problems = graded(made_up(3, samples=4), model=MODEL)
+    made = list(promises(profile_of("unknown"), problems))
+    assert {one.problem for one in made} == {"p0", "p1", "p2"}
+    assert {one.came for one in made} <= {-1, 0, 1}
+    # 1 and 4 samples in 4 orders: 1 + 1, 1 + 2, 1 + 4, 2 + 1, 2 + 2 and 4 + 1.
+    assert len(made) == 3 * 4 * 6
+
+
 def test_no_fold_is_fitted_on_what_it_holds_out() -> None:
     problems = graded(made_up(9, samples=4), model=MODEL)
     held = [one.id for f in cross_fitted(problems, model=MODEL, folds=3) for one in f.held_out]
@@ -85,8 +119,8 @@ def test_fewer_problems_than_folds_are_refused() -> None:
 
 def test_confidences_are_stretched_to_what_was_right() -> None:
     """Half of what was called 90% is right: even chances."""
-    seen = [Outcome(problem="p", fold=0, probability=0.9, is_right=bool(n % 2)) for n in range(400)]
-    seen += [Outcome(problem="p", fold=0, probability=0.1, is_right=False) for _ in range(400)]
+    seen = [Outcome(problem="p", probability=0.9, is_right=bool(n % 2)) for n in range(400)]
+    seen += [Outcome(problem="p", probability=0.1, is_right=False) for _ in range(400)]
     told = fitted_confidence(seen)
     assert told.of(0.9) == pytest.approx(0.5, abs=0.03)
     assert told.of(0.1) < 0.05

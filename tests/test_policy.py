@@ -10,7 +10,7 @@ from its_agent.difficulty import Belief, Evidence
 from its_agent.difficulty.answer_belief import AnswerBelief, Habits, Observation
 from its_agent.ledger import Remaining
 from its_agent.policy import STRATEGIES, Buy, Situation, Stop
-from its_agent.policy.adaptive import OTHER_WAYS, PLATEAU, adaptive
+from its_agent.policy.adaptive import OTHER_WAYS, PLATEAU, adaptive, thorough
 from its_agent.policy.fixed import Once, RefineOnly, Repeat, SearchOnly
 from its_agent.selection.stop_rules import BetaLead
 
@@ -23,8 +23,11 @@ def believing(success: float) -> Belief:
     return Belief().after(Evidence(source="test", success=success, strength=1000))
 
 
-def outlook(*answers: int, success: float = 0.4) -> AnswerBelief:
-    start = AnswerBelief.of(success, Habits())
+VOTES_ALONE = Habits(foresight=0.4)
+
+
+def outlook(*answers: int, success: float = 0.4, habits: Habits = VOTES_ALONE) -> AnswerBelief:
+    start = AnswerBelief.of(success, habits)
     return start.after(Observation(answer=answer) for answer in answers)
 
 
@@ -84,6 +87,18 @@ def test_samples_are_bought_while_they_are_worth_their_price() -> None:
     assert "P(right)" in rich.why
     dear = replace(SAMPLED, sample_tokens=4 * 1_999, max_tokens=2_000, remaining=left(2_100))
     assert stopped(adaptive(dear)).reason == "no_gain"
+
+
+def test_however_much_is_left_a_sample_has_to_bring_something() -> None:
+    """Where little is expected of more, `thorough` buys it, and `adaptive` where a market says that
+    compute is as cheap as that, or where samples are nothing but votes."""
+    telling = outlook(0, 0, 1, 2, habits=replace(VOTES_ALONE, trust=0.5))
+    for units in (200_000, None):
+        assert bought(adaptive(replace(SAMPLED, remaining=left(units)))).path == "attempts"
+        rich = replace(SAMPLED, outlook=telling, remaining=left(units))
+        assert stopped(adaptive(rich)).reason == "no_gain"
+        assert bought(thorough(rich)).path == "attempts"
+        assert bought(adaptive(replace(rich, unit_price=1e-7))).path == "attempts"
 
 
 def test_a_sure_answer_is_not_voted_on_any_further() -> None:

@@ -194,13 +194,15 @@ def test_the_report_of_a_replay_has_its_bounds_and_pictures(
 ) -> None:
     out, page = tmp_path / "runs.jsonl", tmp_path / "page.md"
     command = [problems, "--replay", pool, "--limit", 3, "--budgets", "80,120", "--out", out]
-    command += ["--strategies", "adaptive,single_pass,self_consistency", "--orders", 2]
+    command += ["--strategies", "adaptive,thorough,single_pass,self_consistency"]
+    command += ["--orders", 2]
     assert bench(*command) == 0
     rivals = ["--subject", "adaptive", "--baselines", "single_pass,self_consistency"]
-    rivals += ["--baselines", "single_pass"]
+    rivals += ["--baselines", "single_pass", "--subject", "thorough"]
     assert bench("report", out, *rivals, "--pool", pool, "--out", page) == 0
     said = page.read_text()
     assert "### Adaptive against envelope 1" in said
+    assert "### Thorough against envelope 2" in said
     assert "points of single_pass over" in said.partition("### Adaptive against envelope 2")[2]
     assert "| pass@1 | pass@2 | pass@4 | pass@8 |" in said
     assert "runs_confidence.svg" in said

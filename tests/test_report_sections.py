@@ -99,6 +99,16 @@ def test_the_subject_is_the_one_that_is_paired_with_the_others() -> None:
     assert "| 500 | single_pass | 8 | +50.0 |" in page
 
 
+def test_two_subjects_are_held_against_one_envelope() -> None:
+    second = Rivals(subject="self_consistency", baselines=RIVALS.baselines[:1])
+    first = Rivals(subject="adaptive", baselines=RIVALS.baselines[:1])
+    page = report({"eggs": compared()}, Beside(rivals=[first, second]))
+    assert "### Adaptive against the envelope" in page
+    assert "### Self_consistency against the envelope" in page
+    assert "### Adaptive against each baseline" in page
+    assert "envelope 2" not in page
+
+
 def test_what_the_envelope_does_not_reach_is_said() -> None:
     page = report({"eggs": compared(compute=501)}, Beside(rivals=[RIVALS]))
     assert "| 500 | 501 | 50.0% | not reached | not reached | – | 1.00 |" in page

@@ -59,10 +59,12 @@ def envelope_sections(runs: Sequence[Run], several: Sequence[Rivals]) -> list[st
 
     The envelope is of those baselines that have any.
     """
-    if len(several) == 1:
-        return _section(runs, several[0], "the envelope")
-    numbered = enumerate(several, start=1)
-    return [part for n, one in numbered for part in _section(runs, one, f"envelope {n}")]
+    kinds = list(dict.fromkeys(one.baselines for one in several))
+    names = {
+        kind: f"envelope {number}" if len(kinds) > 1 else "the envelope"
+        for number, kind in enumerate(kinds, start=1)
+    }
+    return [part for one in several for part in _section(runs, one, names[one.baselines])]
 
 
 def _section(runs: Sequence[Run], rivals: Rivals, named: str) -> list[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from its_agent.policy.fixed import OUT_OF_BUDGET, WAVE
 from its_agent.policy.protocol import Buy, Decision, Situation, Stop
-from its_agent.policy.value import PRICE, Lot, price, worth
+from its_agent.policy.value import LEAST_GAIN, PRICE, Lot, price, worth
 from its_agent.prompts import STRATEGY_ARMS
 
 Difficulty = Literal["easy", "medium", "hard", "hopeless"]
@@ -40,19 +40,63 @@ DIRECT_WORDS: Mapping[str, int] = {"text": 25, "choice": 0, "number": 8, "math":
 QUESTION = re.compile(r"(who|what|when|where|which|is|are|was|were|does|do|did)\b", re.I)
 
 
-def adaptive(situation: Situation) -> Decision:
-    """Decide on the next purchase."""
-    if situation.settled:
-        return Stop(reason="confident", why="the vote is settled")
-    if situation.samples == 0:
-        return _within_supply(_first(situation), situation)
-    if not any(view.room() for view in situation.views):
-        return OUT_OF_BUDGET
-    if _is_open_ended(situation):
-        return _open_ended(situation)
-    if situation.has_checks:
-        return _within_supply(_checked(situation), situation)
-    return _within_supply(_voted(situation), situation)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive:
+    """Buys what brings most beyond its price, as long as anything does."""
+
+    least_gain: float = LEAST_GAIN
+    """Rise of the chance to be right that another vote has to bring, however much is left; a market
+    says itself what compute is worth."""
+
+    def __call__(self, situation: Situation) -> Decision:
+        """Decide on the next purchase."""
+        if situation.settled:
+            return Stop(reason="confident", why="the vote is settled")
+        if situation.samples == 0:
+            return _within_supply(_first(situation), situation)
+        if not any(view.room() for view in situation.views):
+            return OUT_OF_BUDGET
+        if _is_open_ended(situation):
+            return _open_ended(situation)
+        if situation.has_checks:
+            return _within_supply(_checked(situation), situation)
+        return _within_supply(self._voted(situation), situation)
+
+    def _voted(self, situation: Situation) -> Decision:
+        """What decides a vote, at any affordable model; past the plateau of all, another way to
+        look at it."""
+        arm = _arm(situation)
+        lots = [
+            self._lot(view, arm, at_most)
+            for view in situation.views
+            if (at_most := min(view.room(), _supply(view), PLATEAU - view.samples)) > 0
+        ]
+        if all(view.samples >= PLATEAU for view in situation.views if view.room()):
+            return self._another_way(situation)
+        return worth(situation, lots)
+
+    def _another_way(self, situation: Situation) -> Decision:
+        """What was not tried yet, if as many votes of the usual kind would be worth their price."""
+        ways = OTHER_WAYS if situation.can_search else OTHER_WAYS[1:]
+        way = next((way for way in ways if way not in situation.tried), None)
+        if way is None:
+            return Stop(reason="no_gain", why="every way was tried and the vote is not settled")
+        samples = min(WAVE, situation.room())
+        decision = worth(situation, [self._lot(situation, way, samples)])
+        if isinstance(decision, Stop):
+            return decision
+        why = f"{situation.samples} samples have not settled the vote; another way to look at it"
+        if way == SEARCH:
+            return Buy(path="search", arm=SEARCH, samples=WAVE, why=why, share=SEARCH_SHARE)
+        return Buy(path="attempts", arm=way, samples=samples, why=why)
+
+    def _lot(self, seen: Situation, arm: str, at_most: int) -> Lot:
+        least = self.least_gain if seen.unit_price is None else 0.0
+        return Lot(seen=seen, arm=arm, at_most=at_most, least_gain=least)
+
+
+adaptive = Adaptive()
+thorough = Adaptive(least_gain=0.0)
 
 
 def difficulty(situation: Situation) -> Difficulty:
@@ -114,20 +158,6 @@ def _supply(view: Situation) -> int:
     """Samples of its usual prompt that are to be had of a model, the greedy one included."""
     arm = _arm(view)
     return view.left(arm) + (not view.samples and view.left(f"{arm}@0") > 0)
-
-
-def _voted(situation: Situation) -> Decision:
-    """What decides a vote, at any affordable model; past the plateau of all, another way to look
-    at it."""
-    arm = _arm(situation)
-    lots = [
-        Lot(seen=view, arm=arm, at_most=at_most)
-        for view in situation.views
-        if (at_most := min(view.room(), _supply(view), PLATEAU - view.samples)) > 0
-    ]
-    if all(view.samples >= PLATEAU for view in situation.views if view.room()):
-        return _another_way(situation)
-    return worth(situation, lots)
 
 
 def _checked(situation: Situation) -> Decision:
@@ -195,22 +225,6 @@ def _open_ended(situation: Situation) -> Decision:
     return Buy(
         path="refine", arm="critique", samples=2, why="a critique may still improve the text"
     )
-
-
-def _another_way(situation: Situation) -> Decision:
-    """What was not tried yet, if as many votes of the usual kind would be worth their price."""
-    ways = OTHER_WAYS if situation.can_search else OTHER_WAYS[1:]
-    way = next((way for way in ways if way not in situation.tried), None)
-    if way is None:
-        return Stop(reason="no_gain", why="every way was tried and the vote is not settled")
-    samples = min(WAVE, situation.room())
-    decision = worth(situation, [Lot(seen=situation, arm=way, at_most=samples)])
-    if isinstance(decision, Stop):
-        return decision
-    why = f"{situation.samples} samples have not settled the vote; another way to look at it"
-    if way == SEARCH:
-        return Buy(path="search", arm=SEARCH, samples=WAVE, why=why, share=SEARCH_SHARE)
-    return Buy(path="attempts", arm=way, samples=samples, why=why)
 
 
 def _within_supply(decision: Decision, situation: Situation) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from its_agent.policy.adaptive import adaptive
+from its_agent.policy.adaptive import adaptive, thorough
 from its_agent.policy.fixed import ESC_WINDOW, WAVE, Once, RefineOnly, Repeat, ThinkOnly
 from its_agent.policy.strategy import ALTERNATIVES, CONTINUATION, LOGPROBS, SANDBOX, SCORE, Strategy
 from its_agent.prompts import PROGRAM_ARM
@@ -18,6 +18,13 @@ SAMPLING = (
         policy=adaptive,
         estimates=True,
         cost="until the vote is settled, or nothing more pays",
+    ),
+    Strategy(
+        name="thorough",
+        summary="the same, content with any gain: for the last points, and for twice the compute",
+        policy=thorough,
+        estimates=True,
+        cost="until the vote is settled, or hardly anything is to be gained",
     ),
     Strategy(name="single_pass", summary="one greedy sample", policy=Once(), cost="one sample"),
     Strategy(

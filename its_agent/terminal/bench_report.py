@@ -27,7 +27,11 @@ def report(
         list[Path] | None, typer.Option(help="A section of `bench speed` or `bench early-stop`.")
     ] = None,
     subject: Annotated[
-        str | None, typer.Option(help="The strategy to hold against the envelope of --baselines.")
+        list[str] | None,
+        typer.Option(
+            help="The strategy to hold against the envelope of --baselines; given again, another "
+            "one beside it."
+        ),
     ] = None,
     baselines: Annotated[
         list[str] | None,
@@ -72,15 +76,16 @@ def report(
     typer.echo(f"wrote {out} and {len(pictures)} charts beside it", err=True)
 
 
-def _rivals(subject: str | None, baselines: Sequence[str] | None) -> list[Rivals]:
+def _rivals(subjects: Sequence[str] | None, baselines: Sequence[str] | None) -> list[Rivals]:
     from its_agent.bench.envelope_section import Rivals
 
-    if subject is None and not baselines:
+    if not subjects and not baselines:
         return []
-    if subject is None or not baselines:
+    if not subjects or not baselines:
         raise InvalidOption("--subject and --baselines go together: who is held against whom")
     return [
         Rivals(subject=subject, baselines=tuple(listed(one, option="--baselines")))
+        for subject in subjects
         for one in baselines
     ]
 
