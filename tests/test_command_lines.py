@@ -84,8 +84,9 @@ LINES = sorted({(page, line) for page in WRITTEN for line in lines_of(page, "its
 def test_every_line_of_a_block_is_one_that_the_command_takes(page: str, line: str) -> None:
     for words in spelt_out(line):
         given = read(words)
-        listed = [given.get(option) for option in ("strategies", "strategy", "subject")]
-        for names in [*listed, *(given.get("baselines") or ())]:
+        once = [given.get(option) for option in ("strategies", "strategy")]
+        several = [one for option in ("subject", "baselines") for one in given.get(option) or ()]
+        for names in [*once, *several]:
             for name in (names or "").split(","):
                 assert not name or name in OF_PEERS or strategy_named(strategy_of(name))
         for arm in (given.get("arms") or "").split(","):
