@@ -200,7 +200,7 @@ def test_the_commands_that_serve_do(line: str, url: str, tmp_path: Path) -> None
 
 MEASURED = ROOT / "docs" / "benchmarks"
 POOL = "gsm8k_150.q05.jsonl.gz"
-FURTHER_POOL = "gsm8k_268.q05.jsonl.gz"
+FURTHER_POOLS = ("gsm8k_268.q05.jsonl.gz", "gsm8k_49.q05.jsonl.gz")
 PROGRAMS = "mbpp_120.q05.jsonl.gz"
 PAGES_OF_MEASUREMENTS = tuple(
     f"docs/{page}.md" for page in ("benchmarks", "larger_model", "peers", "router", "two_models")
@@ -271,7 +271,7 @@ def supplied(name: str) -> Iterable[dict[str, Any]] | None:
         recorded = map(program_of, few_of(MEASURED / PROGRAMS)) if kind == "mbpp" else ()
         return [PROBLEMS[kind] | {"id": "p0"}, *{row["id"]: row for row in recorded}.values()]
     if name == "gsm8k_dev.jsonl.gz":
-        few = (*few_of(MEASURED / POOL), *few_of(MEASURED / FURTHER_POOL))
+        few = [row for pool in (POOL, *FURTHER_POOLS) for row in few_of(MEASURED / pool)]
         held = {row["id"]: row for row in few}
         return [{key: row[key] for key in ("id", "problem", "answer")} for row in held.values()]
     if name in ("gsm8k_dev.q05.jsonl.gz", "gsm8k_pool.jsonl.gz"):
