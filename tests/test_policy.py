@@ -101,6 +101,13 @@ def test_however_much_is_left_a_sample_has_to_bring_something() -> None:
         assert bought(adaptive(replace(rich, unit_price=1e-7))).path == "attempts"
 
 
+def test_problems_do_not_share_the_futures_that_are_drawn() -> None:
+    """As many samples with as many votes: only their lengths tell the problems apart."""
+    torn = replace(SAMPLED, outlook=outlook(0, 0, 1, 1), remaining=left(200_000))
+    told = [adaptive(replace(torn, sample_tokens=1_200 + n)).why for n in range(8)]
+    assert len({why.partition("expected to add ")[2][:5] for why in told}) > 1
+
+
 def test_a_sure_answer_is_not_voted_on_any_further() -> None:
     sure = replace(SAMPLED, outlook=outlook(*[0] * 12), remaining=left(20_000))
     assert stopped(adaptive(sure)).reason == "confident"

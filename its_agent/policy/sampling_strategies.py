@@ -21,7 +21,7 @@ SAMPLING = (
     ),
     Strategy(
         name="thorough",
-        summary="the same, content with any gain: for the last points, and for twice the compute",
+        summary="the same, content with smaller gains: for the last points, at more compute",
         policy=thorough,
         estimates=True,
         cost="until the vote is settled, or hardly anything is to be gained",
